@@ -1,0 +1,124 @@
+/* fd.c: sockets and limits. */
+#include "base/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define BACKLOG 4096      /* the kernel holds it to net.core.somaxconn */
+#define LISTEN_FDS_FIRST 3 /* sd_listen_fds(3) */
+
+enum err
+fd_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ||
+	    fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+		return ERR_SYSTEM;
+	return ERR_OK;
+}
+
+/* True if somebody accepts behind the socket file: then it is not ours to replace. */
+static bool
+is_alive(const struct sockaddr_un *addr)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	bool alive;
+
+	if (fd < 0)
+		return false;
+	alive = connect(fd, (const struct sockaddr *)addr, sizeof(*addr)) == 0 || errno == EAGAIN;
+	close(fd);
+	return alive;
+}
+
+/* Binds under a umask that leaves no moment in which the socket is open to others. */
+static int
+bind_private(int fd, const struct sockaddr_un *addr)
+{
+	mode_t saved = umask(0177);
+	int rc = bind(fd, (const struct sockaddr *)addr, sizeof(*addr));
+
+	umask(saved);
+	return rc;
+}
+
+enum err
+fd_listen_unix(const char *path, unsigned mode, int *out)
+{
+	struct sockaddr_un addr = { .sun_family = AF_UNIX };
+	int fd, saved;
+
+	if (strlen(path) >= sizeof(addr.sun_path))
+		return ERR_LIMIT;
+	memcpy(addr.sun_path, path, strlen(path));
+	if (is_alive(&addr))
+		return ERR_CONFLICT;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return ERR_SYSTEM;
+	if (unlink(path) < 0 && errno != ENOENT)
+		goto fail;
+	if (bind_private(fd, &addr) < 0 || chmod(path, (mode_t)mode) < 0 || listen(fd, BACKLOG) < 0)
+		goto fail;
+	*out = fd;
+	return ERR_OK;
+fail:
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return ERR_SYSTEM;
+}
+
+static bool
+is_listening(int fd)
+{
+	int yes = 0;
+	socklen_t len = sizeof(yes);
+
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &yes, &len) == 0 && yes != 0;
+}
+
+/* LISTEN_PID guards against variables that were meant for a parent of ours. */
+static bool
+is_socket_activated(void)
+{
+	const char *pid = getenv("LISTEN_PID");
+	const char *count = getenv("LISTEN_FDS");
+
+	return pid != NULL && count != NULL && atol(pid) == (long)getpid() && atoi(count) >= 1;
+}
+
+enum err
+fd_inherited(int *out)
+{
+	int fd = is_socket_activated() ? LISTEN_FDS_FIRST : STDIN_FILENO;
+
+	if (!is_listening(fd))
+		return ERR_ABSENT;
+	if (fd_nonblocking(fd) != ERR_OK)
+		return ERR_SYSTEM;
+	*out = fd;
+	return ERR_OK;
+}
+
+size_t
+fd_raise_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return 1024;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		getrlimit(RLIMIT_NOFILE, &limit);
+	return (size_t)limit.rlim_cur;
+}

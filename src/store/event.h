@@ -1,0 +1,59 @@
+/*
+ * event.h: updates. Each stored update is a row of an append-only table with a revision that grows in
+ * the order of commits; a session's progress is its newest row.
+ *
+ * A struct progress that a function hands out borrows its texts from the store: until the callback
+ * returns, or until the next call on the store.
+ */
+#ifndef STORE_EVENT_H
+#define STORE_EVENT_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "model/faults.h"
+#include "model/progress.h"
+#include "store/account.h"
+#include "store/store.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+/*
+ * Decides about one update (model/progress.h) and stores it if it is to be stored. Must be called
+ * inside store_begin ... store_commit; nothing is durable before the commit. ERR_ABSENT: no such
+ * session. On ERR_OK:
+ *   DECISION_STORE, DECISION_SAME   *result is what is stored now
+ *   DECISION_CONFLICT               *result is the current update, *why the reason
+ *   DECISION_INVALID                faults; *result is not set
+ * An unknown status is DECISION_INVALID, with a fault that lists the known ones.
+ */
+enum err store_report(struct store *store, const struct update *update, int64_t now,
+    enum decision *decision, struct progress *result, struct faults *faults, const char **why)
+    MUST_USE;
+
+/* The session's newest update. ERR_ABSENT: none yet. */
+enum err store_event_newest(struct store *store, int64_t session, struct progress *out) MUST_USE;
+
+/* What a walk's callback answers: go on, or enough. */
+typedef bool (*store_event_fn)(void *arg, const struct progress *p);
+
+/* All updates with a revision beyond `after`, of all sessions, in order, at most limit. */
+enum err store_event_since(struct store *store, int64_t after, size_t limit, store_event_fn fn,
+    void *arg) MUST_USE;
+
+/* One session's updates with a revision beyond `after`, in order, at most limit. */
+enum err store_event_of_session(struct store *store, int64_t session, int64_t after, size_t limit,
+    store_event_fn fn, void *arg) MUST_USE;
+
+/* The newest revision of all, 0 if there never was an update. */
+enum err store_event_revision(struct store *store, int64_t *out) MUST_USE;
+
+/*
+ * Deletes updates older than `before` (seconds since 1970) that are not the newest of their session,
+ * at most limit in one transaction of its own; *deleted says how many. Call again until it is less
+ * than limit.
+ */
+enum err store_event_prune(struct store *store, int64_t before, size_t limit, size_t *deleted)
+    MUST_USE;
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * http.h: the head of an HTTP/1.1 request, strictly read (RFC 9112), and the answers to it.
+ *
+ * Refused as malformed: bare CR or LF, obsolete line folding, white space before a colon, control
+ * characters, a missing or second Host, a body. What the path means is not decided here.
+ */
+#ifndef WIRE_HTTP_H
+#define WIRE_HTTP_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define HTTP_HEADERS_MAX 64
+
+struct http_header {
+	struct text name, value; /* the value without surrounding white space */
+};
+
+/* All texts point into the bytes that were parsed. */
+struct http_head {
+	struct text method;
+	struct text path;  /* of the origin form, not decoded */
+	struct text query; /* absent where there is no ? */
+	size_t header_count;
+	struct http_header headers[HTTP_HEADERS_MAX];
+};
+
+/*
+ * Looks for the end of the head. *scanned is where to go on (0 at first; the callee updates it), so
+ * that a head which comes byte by byte is scanned once. Returns the head's length with its empty
+ * line, or 0 if it is not complete.
+ */
+size_t http_head_end(const char *data, size_t len, size_t *scanned);
+
+/* Parses a complete head (len as http_head_end gave it). ERR_INPUT: malformed, *why is a static
+ * sentence. ERR_LIMIT: more than HTTP_HEADERS_MAX headers. */
+enum err http_parse(const char *data, size_t len, struct http_head *out, const char **why) MUST_USE;
+
+/* How many headers have this name (any case); *value gets the first one's. */
+size_t http_header(const struct http_head *head, const char *name, struct text *value);
+
+/* Does the comma-separated list in all headers of this name hold the token (any case)? */
+bool http_header_lists(const struct http_head *head, const char *name, const char *token);
+
+/* The reason phrase of a status that we send; "Error" for others. */
+const char *http_reason(int status);
+
+/*
+ * Appends a whole response that ends the connection: status line, Content-Type, Content-Length,
+ * Connection: close, extra headers (each with its CRLF; may be ""), body.
+ */
+void http_write_reply(struct buf *out, int status, const char *content_type, const char *extra,
+    struct text body);
+
+#endif
