@@ -16,12 +16,13 @@
 enum err password_hash(struct text password, struct buf *out) MUST_USE;
 
 /*
- * Does the password fit the hash? An absent hash (no such user) never fits, but costs as much time,
- * so that an answer's time does not tell who exists.
+ * Does the password fit the hash? An absent hash (no such user) never fits, but costs as much time
+ * as one of password_hash, so that an answer's time does not tell who exists.
  */
 bool password_fits(struct text password, struct text hash);
 
-/* Is this a hash that libcrypt can check (yescrypt, bcrypt, sha512crypt, ...)? */
+/* Is this a hash that libcrypt can check (yescrypt, bcrypt, sha512crypt, ...)? DES and MD5 crypt are
+ * refused. */
 bool password_is_hash(struct text hash);
 
 #endif

@@ -39,6 +39,8 @@ struct token_claims {
 	uint64_t key;      /* which key verified it: token_keys_know tells later if it still counts */
 };
 
+/* How a token can fail. Times must be whole seconds up to the year 9999: a fraction, and a time in
+ * milliseconds, are TOKEN_CLAIMS. A header `typ` other than JWT is TOKEN_TYPE. */
 enum token_cause {
 	TOKEN_OK,
 	TOKEN_MALFORMED,

@@ -20,7 +20,7 @@
 
 struct json; /* a parsed object */
 
-enum json_type {
+enum json_kind {
 	JSON_ABSENT,
 	JSON_NULL,
 	JSON_BOOL,
@@ -41,8 +41,8 @@ enum err json_parse(struct text text, struct json **out, const char **why) MUST_
 void json_free(struct json **json);
 
 /* What kind of value the member has; the readers below may be called only for their type. */
-enum json_type json_type(const struct json *json, const char *member);
-bool json_bool(const struct json *json, const char *member);
+enum json_kind json_kind(const struct json *json, const char *member);
+bool json_boolean(const struct json *json, const char *member);
 /* Values beyond 64 bits come out as the nearest that fits. */
 int64_t json_integer(const struct json *json, const char *member);
 /* Valid until json_free. */

@@ -1,0 +1,65 @@
+/* access.c: roles, scopes, and the one rule of who may watch. */
+#include "model/access.h"
+
+static const char *const roles[] = {
+	[ROLE_NONE] = "none",
+	[ROLE_PATIENT] = "patient",
+	[ROLE_THERAPIST] = "therapist",
+	[ROLE_ADMIN] = "admin",
+};
+
+static const char *const scopes[] = {
+	[SCOPE_WORKER] = "worker",
+	[SCOPE_ADMIN] = "admin",
+};
+
+enum err
+role_parse(struct text t, enum role *out)
+{
+	for (size_t i = ROLE_PATIENT; i < countof(roles); i++) {
+		if (text_is(t, roles[i])) {
+			*out = (enum role)i;
+			return ERR_OK;
+		}
+	}
+	return ERR_INPUT;
+}
+
+const char *
+role_name(enum role role)
+{
+	return roles[role];
+}
+
+enum err
+scope_parse(struct text t, enum scope *out)
+{
+	for (size_t i = 0; i < countof(scopes); i++) {
+		if (text_is(t, scopes[i])) {
+			*out = (enum scope)i;
+			return ERR_OK;
+		}
+	}
+	return ERR_INPUT;
+}
+
+const char *
+scope_name(enum scope scope)
+{
+	return scopes[scope];
+}
+
+bool
+access_may_watch(enum role role, const struct id *user, bool has_patient, const struct id *patient)
+{
+	switch (role) {
+	case ROLE_THERAPIST:
+	case ROLE_ADMIN:
+		return true;
+	case ROLE_PATIENT:
+		return has_patient && id_equal(user, patient);
+	case ROLE_NONE:
+		break;
+	}
+	return false;
+}

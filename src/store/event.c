@@ -1,0 +1,244 @@
+/* event.c: storing updates, and reading them in order. */
+#include "store/event.h"
+
+#include "store/statement.h"
+
+/* Texts are borrowed from the row. */
+static void
+read_progress(struct statement *st, struct progress *out)
+{
+	*out = (struct progress){
+		.revision = statement_int(st, 0),
+		.run = statement_int(st, 1),
+		.status = statement_text(st, 3),
+		.rank = (int)statement_int(st, 4),
+		.progress = (int)statement_int(st, 6),
+		.message = statement_text(st, 7),
+		.error = statement_text(st, 8),
+		.eta = statement_null(st, 9) ? PROGRESS_ETA_NONE : statement_int(st, 9),
+		.updated_at = statement_int(st, 10),
+		.created_at = statement_int(st, 11),
+	};
+	statement_id(st, 2, &out->session);
+	if (outcome_parse(statement_text(st, 5), &out->outcome) != ERR_OK)
+		statement_odd(st);
+}
+
+static void
+read_stage(struct statement *st, struct stage *out)
+{
+	*out = (struct stage){
+		.name = statement_text(st, 0),
+		.rank = (int)statement_int(st, 1),
+		.min = (int)statement_int(st, 2),
+		.max = (int)statement_int(st, 3),
+		.fallback = statement_null(st, 4) ? PROGRESS_NONE : (int)statement_int(st, 4),
+		.message = statement_text(st, 6),
+	};
+	if (outcome_parse(statement_text(st, 5), &out->outcome) != ERR_OK)
+		statement_odd(st);
+}
+
+static enum err
+keep(struct store *store, struct progress *p)
+{
+	struct text *const texts[] = { &p->status, &p->message, &p->error };
+
+	return statement_keep(store, texts, countof(texts));
+}
+
+/* Names the stages that there are. */
+static enum err
+unknown_status(struct store *store, struct faults *faults)
+{
+	struct statement st = statement_use(store, SQL_STAGE_NAMES);
+	struct buf known = BUF_INIT(4096);
+
+	while (statement_row(&st)) {
+		if (known.len > 0)
+			buf_puts(&known, ", ");
+		buf_text(&known, statement_text(&st, 0));
+	}
+	if (st.err == ERR_OK)
+		faults_add(faults, text_of("status"), "is unknown; known are %.*s",
+		    TEXT_ARG(buf_view(&known)));
+	buf_fini(&known);
+	return statement_done(&st, ERR_OK);
+}
+
+/* Appends the update: its revision is filled in, and its run if it begins one. */
+static enum err
+add(struct store *store, int64_t session, struct progress *p)
+{
+	struct statement st = statement_use(store, SQL_EVENT_ADD);
+
+	statement_bind_int(&st, 1, session);
+	if (p->run != 0)
+		statement_bind_int(&st, 2, p->run);
+	statement_bind_text(&st, 3, p->status);
+	statement_bind_int(&st, 4, p->rank);
+	statement_bind_text(&st, 5, text_of(outcome_name(p->outcome)));
+	statement_bind_int(&st, 6, p->progress);
+	statement_bind_text(&st, 7, p->message);
+	statement_bind_text(&st, 8, p->error);
+	if (p->eta != PROGRESS_ETA_NONE)
+		statement_bind_int(&st, 9, p->eta);
+	statement_bind_int(&st, 10, p->updated_at);
+	statement_bind_int(&st, 11, p->created_at);
+	statement_row(&st);
+	p->revision = sqlite3_last_insert_rowid(store->db);
+	if (p->run == 0)
+		p->run = p->revision;
+	return statement_done(&st, ERR_OK);
+}
+
+static bool
+find_stage(struct statement *st, struct text name, struct stage *out)
+{
+	statement_bind_text(st, 1, name);
+	if (!statement_row(st))
+		return false;
+	read_stage(st, out);
+	return true;
+}
+
+static bool
+find_newest(struct statement *st, int64_t session, struct progress *out)
+{
+	statement_bind_int(st, 1, session);
+	if (!statement_row(st))
+		return false;
+	read_progress(st, out);
+	return true;
+}
+
+/* The two statements stay on their rows to the end, so that no text is copied but the result's. */
+enum err
+store_report(struct store *store, const struct update *update, int64_t now,
+    enum decision *decision, struct progress *result, struct faults *faults, const char **why)
+{
+	struct statement stage_row, newest_row;
+	struct session session;
+	struct stage stage;
+	struct progress current, next;
+	enum decision decided = DECISION_INVALID;
+	bool known, any;
+	enum err err = statement_inside(store);
+
+	if (err == ERR_OK)
+		err = store_session_find(store, &update->session, &session);
+	if (err != ERR_OK)
+		return err;
+	stage_row = statement_use(store, SQL_STAGE_BY_NAME);
+	newest_row = statement_use(store, SQL_EVENT_NEWEST);
+	known = find_stage(&stage_row, update->status, &stage);
+	any = find_newest(&newest_row, session.number, &current);
+	if (stage_row.err != ERR_OK || newest_row.err != ERR_OK)
+		goto out;
+	if (known)
+		decided = progress_decide(&stage, any ? &current : NULL, update, now, &next, faults,
+		    why);
+	else
+		err = unknown_status(store, faults);
+	if (decided == DECISION_STORE)
+		err = add(store, session.number, &next);
+	else
+		next = current;
+	if (err == ERR_OK && decided != DECISION_INVALID)
+		err = keep(store, &next);
+out:
+	err = statement_done(&newest_row, err);
+	err = statement_done(&stage_row, err);
+	if (err == ERR_OK) {
+		*decision = decided;
+		if (decided != DECISION_INVALID)
+			*result = next;
+	}
+	return err;
+}
+
+enum err
+store_event_newest(struct store *store, int64_t session, struct progress *out)
+{
+	struct statement st = statement_use(store, SQL_EVENT_NEWEST);
+	struct progress p;
+	enum err err = ERR_ABSENT;
+
+	if (find_newest(&st, session, &p))
+		err = keep(store, &p);
+	err = statement_done(&st, err);
+	if (err == ERR_OK)
+		*out = p;
+	return err;
+}
+
+static void
+bind_limit(struct statement *st, int at, size_t limit)
+{
+	statement_bind_int(st, at, limit > INT64_MAX ? INT64_MAX : (int64_t)limit);
+}
+
+static enum err
+walk(struct statement *st, store_event_fn fn, void *arg)
+{
+	struct progress p;
+
+	while (statement_row(st)) {
+		read_progress(st, &p);
+		if (st->err != ERR_OK || !fn(arg, &p))
+			break;
+	}
+	return statement_done(st, ERR_OK);
+}
+
+enum err
+store_event_since(struct store *store, int64_t after, size_t limit, store_event_fn fn, void *arg)
+{
+	struct statement st = statement_use(store, SQL_EVENT_SINCE);
+
+	statement_bind_int(&st, 1, after);
+	bind_limit(&st, 2, limit);
+	return walk(&st, fn, arg);
+}
+
+enum err
+store_event_of_session(struct store *store, int64_t session, int64_t after, size_t limit,
+    store_event_fn fn, void *arg)
+{
+	struct statement st = statement_use(store, SQL_EVENT_OF_SESSION);
+
+	statement_bind_int(&st, 1, session);
+	statement_bind_int(&st, 2, after);
+	bind_limit(&st, 3, limit);
+	return walk(&st, fn, arg);
+}
+
+enum err
+store_event_revision(struct store *store, int64_t *out)
+{
+	struct statement st = statement_use(store, SQL_EVENT_REVISION);
+	int64_t newest = 0;
+	enum err err;
+
+	if (statement_row(&st))
+		newest = statement_int(&st, 0);
+	err = statement_done(&st, ERR_OK);
+	if (err == ERR_OK)
+		*out = newest;
+	return err;
+}
+
+enum err
+store_event_prune(struct store *store, int64_t before, size_t limit, size_t *deleted)
+{
+	struct statement st = statement_use(store, SQL_EVENT_PRUNE);
+	enum err err;
+
+	statement_bind_int(&st, 1, before);
+	bind_limit(&st, 2, limit);
+	statement_row(&st);
+	err = statement_done(&st, ERR_OK);
+	if (err == ERR_OK)
+		*deleted = (size_t)sqlite3_changes(store->db);
+	return err;
+}

@@ -1,0 +1,120 @@
+/* key.c: making, finding and revoking the keys of workers and backends. */
+#include "store/key.h"
+
+#include "base/digest.h"
+#include "store/statement.h"
+
+#include <string.h>
+
+#define KEY_BYTES 32
+#define PREFIX_LEN 4
+
+/* Writes the key's text: the prefix, and random bytes in base64url without padding. */
+static enum err
+make(enum scope scope, char text[KEY_TEXT_LEN + 1])
+{
+	uint8_t bytes[KEY_BYTES];
+	char base64[4 * ((KEY_BYTES + 2) / 3) + 1];
+
+	if (digest_random(bytes, sizeof(bytes)) != ERR_OK)
+		return ERR_SYSTEM;
+	digest_base64(bytes, sizeof(bytes), base64);
+	memcpy(text, scope == SCOPE_ADMIN ? "mpa_" : "mpw_", PREFIX_LEN);
+	for (size_t i = 0; i < KEY_TEXT_LEN - PREFIX_LEN; i++) {
+		char c = base64[i];
+
+		text[PREFIX_LEN + i] = c == '+' ? '-' : c == '/' ? '_' : c;
+	}
+	text[KEY_TEXT_LEN] = '\0';
+	explicit_bzero(bytes, sizeof(bytes));
+	explicit_bzero(base64, sizeof(base64));
+	return ERR_OK;
+}
+
+enum err
+store_key_new(struct store *store, enum scope scope, struct text name, char text[KEY_TEXT_LEN + 1],
+    struct key_row *out)
+{
+	struct statement st;
+	struct key_row row = { .scope = scope, .name = name };
+	uint8_t hash[SHA256_LEN];
+	char key[KEY_TEXT_LEN + 1];
+	enum err err = make(scope, key);
+
+	if (err == ERR_OK)
+		err = digest_sha256(key, KEY_TEXT_LEN, hash);
+	if (err != ERR_OK)
+		return err;
+	st = statement_use(store, SQL_KEY_NEW);
+	statement_bind_blob(&st, 1, hash, sizeof(hash));
+	statement_bind_text(&st, 2, text_of(scope_name(scope)));
+	statement_bind_text(&st, 3, name);
+	if (statement_row(&st)) {
+		row.number = statement_int(&st, 0);
+		row.created_at = statement_int(&st, 1);
+		statement_row(&st); /* the insertion is committed at the statement's end */
+	}
+	err = statement_done(&st, ERR_OK);
+	if (err == ERR_OK) {
+		memcpy(text, key, sizeof(key));
+		*out = row;
+	}
+	explicit_bzero(key, sizeof(key));
+	return err;
+}
+
+static void
+read_key(struct statement *st, struct key_row *out)
+{
+	out->number = statement_int(st, 0);
+	if (scope_parse(statement_text(st, 1), &out->scope) != ERR_OK)
+		statement_odd(st);
+	out->name = statement_text(st, 2);
+	out->created_at = statement_int(st, 3);
+}
+
+enum err
+store_key_find(struct store *store, struct text key, struct key_row *out)
+{
+	struct statement st;
+	struct key_row row;
+	uint8_t hash[SHA256_LEN];
+	enum err err = digest_sha256(key.s, key.len, hash);
+
+	if (err != ERR_OK)
+		return err;
+	st = statement_use(store, SQL_KEY_BY_HASH);
+	statement_bind_blob(&st, 1, hash, sizeof(hash));
+	err = ERR_ABSENT;
+	if (statement_row(&st)) {
+		read_key(&st, &row);
+		err = statement_keep(store, (struct text *const[]){ &row.name }, 1);
+	}
+	err = statement_done(&st, err);
+	if (err == ERR_OK)
+		*out = row;
+	return err;
+}
+
+enum err
+store_key_delete(struct store *store, struct text name)
+{
+	struct statement st = statement_use(store, SQL_KEY_DELETE);
+
+	statement_bind_text(&st, 1, name);
+	return statement_delete(&st);
+}
+
+enum err
+store_key_each(struct store *store, store_key_fn fn, void *arg)
+{
+	struct statement st = statement_use(store, SQL_KEY_EACH);
+	struct key_row row;
+
+	while (statement_row(&st)) {
+		read_key(&st, &row);
+		if (st.err == ERR_OK)
+			fn(arg, &row);
+	}
+	return statement_done(&st, ERR_OK);
+}

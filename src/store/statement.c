@@ -1,0 +1,280 @@
+/* statement.c: the SQL of src/store, and the running of it. */
+#include "store/statement.h"
+
+#include "store/connection.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define USER_COLUMNS "id, role, is_active, email, password"
+#define SESSION_COLUMNS "number, id, patient_id, created_at"
+#define KEY_COLUMNS "number, scope, name, created_at"
+#define EVENT_COLUMNS \
+	"e.revision, e.run, s.id, e.status, e.rank, e.outcome, e.progress, e.message, e.error, " \
+	"e.eta, e.updated_at, e.created_at"
+/* CROSS JOIN keeps SQLite from choosing session as the outer loop. */
+#define EVENT_ROWS \
+	"SELECT " EVENT_COLUMNS " FROM event e CROSS JOIN session s ON s.number = e.session "
+
+/* AUTOINCREMENT's memory knows the newest number ever given, that of deleted rows included. */
+#define NEWEST(table) "SELECT seq FROM sqlite_sequence WHERE name = '" table "'"
+
+static const char *const texts[SQL__MAX] = {
+	[SQL_BEGIN] = "BEGIN IMMEDIATE",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_SNAPSHOT] = "BEGIN",
+	[SQL_STATS] =
+	    "SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM session),"
+	    " (SELECT count(*) FROM key), (SELECT count(*) FROM event),"
+	    " (SELECT count(*) FROM session s WHERE 'running' = (SELECT outcome FROM event e"
+	    "   WHERE e.session = s.number ORDER BY e.revision DESC LIMIT 1)),"
+	    " ifnull((" NEWEST("event") "), 0)",
+
+	[SQL_USER_BY_ID] = "SELECT " USER_COLUMNS " FROM user WHERE id = ?1",
+	[SQL_USER_BY_EMAIL] = "SELECT " USER_COLUMNS " FROM user WHERE email = ?1",
+	[SQL_USER_PUT] =
+	    "INSERT INTO user (" USER_COLUMNS ") VALUES (?1, ?2, ?3, ?4, ?5)"
+	    " ON CONFLICT (id) DO UPDATE SET role = excluded.role, is_active = excluded.is_active,"
+	    " email = excluded.email, password = excluded.password",
+	[SQL_USER_DELETE] = "DELETE FROM user WHERE id = ?1",
+	[SQL_USER_EACH] = "SELECT " USER_COLUMNS " FROM user ORDER BY id",
+	[SQL_SESSION_BY_ID] = "SELECT " SESSION_COLUMNS " FROM session WHERE id = ?1",
+	[SQL_SESSION_PUT] =
+	    "INSERT INTO session (id, patient_id) VALUES (?1, ?2)"
+	    " ON CONFLICT (id) DO UPDATE SET patient_id = excluded.patient_id",
+	[SQL_SESSION_DELETE] = "DELETE FROM session WHERE id = ?1",
+	[SQL_SESSION_EACH] = "SELECT " SESSION_COLUMNS " FROM session ORDER BY number",
+	[SQL_AUTHORITY_NEWEST] = NEWEST("authority"),
+	[SQL_AUTHORITY_SINCE] =
+	    "SELECT number, kind, id FROM authority WHERE number > ?1 ORDER BY number",
+
+	[SQL_KEY_NEW] =
+	    "INSERT INTO key (hash, scope, name) VALUES (?1, ?2, ?3) RETURNING number, created_at",
+	[SQL_KEY_BY_HASH] = "SELECT " KEY_COLUMNS " FROM key WHERE hash = ?1",
+	[SQL_KEY_DELETE] = "DELETE FROM key WHERE name = ?1",
+	[SQL_KEY_EACH] = "SELECT " KEY_COLUMNS " FROM key ORDER BY number",
+
+	[SQL_STAGE_BY_NAME] =
+	    "SELECT name, rank, min, max, fallback, outcome, message FROM stage WHERE name = ?1",
+	[SQL_STAGE_NAMES] = "SELECT name FROM stage ORDER BY rank",
+	/* A run without a number yet is numbered by its first update, which is this one. */
+	[SQL_EVENT_ADD] =
+	    "INSERT INTO event (session, run, status, rank, outcome, progress, message, error, eta,"
+	    " updated_at, created_at) VALUES (?1, coalesce(?2, (" NEWEST("event") ") + 1, 1),"
+	    " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	[SQL_EVENT_NEWEST] = EVENT_ROWS "WHERE e.session = ?1 ORDER BY e.revision DESC LIMIT 1",
+	[SQL_EVENT_SINCE] = EVENT_ROWS "WHERE e.revision > ?1 ORDER BY e.revision LIMIT ?2",
+	[SQL_EVENT_OF_SESSION] =
+	    EVENT_ROWS "WHERE e.session = ?1 AND e.revision > ?2 ORDER BY e.revision LIMIT ?3",
+	[SQL_EVENT_REVISION] = NEWEST("event"),
+	/*
+	 * Time grows with the revision, so the search ends at the first young row instead of
+	 * reading the whole table. Rows of a session that is gone go too: INSERT OR REPLACE in a
+	 * shell takes it away without its trigger.
+	 */
+	[SQL_EVENT_PRUNE] =
+	    "DELETE FROM event WHERE revision IN (SELECT e.revision FROM event e WHERE e.revision <"
+	    " ifnull((SELECT revision FROM event WHERE updated_at >= ?1 ORDER BY revision LIMIT 1),"
+	    "  9223372036854775807)"
+	    " AND (EXISTS (SELECT 1 FROM event later"
+	    "   WHERE later.session = e.session AND later.revision > e.revision)"
+	    "  OR NOT EXISTS (SELECT 1 FROM session s WHERE s.number = e.session))"
+	    " ORDER BY e.revision LIMIT ?2)",
+};
+
+enum err
+statement_failed(struct store *store, sqlite3 *db, int rc)
+{
+	snprintf(store->error, sizeof(store->error), "%s",
+	    sqlite3_extended_errcode(db) == rc ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	return connection_err(db, rc);
+}
+
+static void
+check(struct statement *st, int rc)
+{
+	if (rc != SQLITE_OK && st->err == ERR_OK)
+		st->err = statement_failed(st->store, st->store->db, rc);
+}
+
+struct statement
+statement_use(struct store *store, enum sql sql)
+{
+	struct statement st = { .store = store };
+	sqlite3_stmt **slot = &store->prepared[sql];
+
+	if (*slot == NULL)
+		check(&st, sqlite3_prepare_v3(store->db, texts[sql], -1, SQLITE_PREPARE_PERSISTENT,
+		    slot, NULL));
+	st.stmt = *slot;
+	return st;
+}
+
+void
+statement_bind_int(struct statement *st, int at, int64_t n)
+{
+	if (st->err == ERR_OK)
+		check(st, sqlite3_bind_int64(st->stmt, at, n));
+}
+
+void
+statement_bind_text(struct statement *st, int at, struct text t)
+{
+	if (st->err == ERR_OK && t.s != NULL)
+		check(st,
+		    sqlite3_bind_text64(st->stmt, at, t.s, t.len, SQLITE_STATIC, SQLITE_UTF8));
+}
+
+void
+statement_bind_blob(struct statement *st, int at, const void *data, size_t len)
+{
+	if (st->err == ERR_OK)
+		check(st, sqlite3_bind_blob64(st->stmt, at, data, len, SQLITE_STATIC));
+}
+
+void
+statement_bind_id(struct statement *st, int at, const struct id *id)
+{
+	char text[ID_TEXT_LEN + 1];
+
+	id_format(id, text);
+	if (st->err == ERR_OK)
+		check(st, sqlite3_bind_text(st->stmt, at, text, ID_TEXT_LEN, SQLITE_TRANSIENT));
+}
+
+bool
+statement_row(struct statement *st)
+{
+	int rc;
+
+	if (st->err != ERR_OK)
+		return false;
+	rc = sqlite3_step(st->stmt);
+	if (rc != SQLITE_DONE && rc != SQLITE_ROW)
+		check(st, rc);
+	return rc == SQLITE_ROW;
+}
+
+int64_t
+statement_int(const struct statement *st, int at)
+{
+	return sqlite3_column_int64(st->stmt, at);
+}
+
+bool
+statement_null(const struct statement *st, int at)
+{
+	return sqlite3_column_type(st->stmt, at) == SQLITE_NULL;
+}
+
+struct text
+statement_text(struct statement *st, int at)
+{
+	struct text t = { NULL, 0 };
+
+	if (statement_null(st, at))
+		return t;
+	t.s = (const char *)sqlite3_column_text(st->stmt, at);
+	t.len = (size_t)sqlite3_column_bytes(st->stmt, at);
+	if (t.s == NULL)
+		check(st, SQLITE_NOMEM);
+	return t;
+}
+
+void
+statement_odd(struct statement *st)
+{
+	if (st->err != ERR_OK)
+		return;
+	st->err = ERR_SYSTEM;
+	snprintf(st->store->error, sizeof(st->store->error), "impossible value in a row of: %.160s",
+	    sqlite3_sql(st->stmt));
+}
+
+void
+statement_id(struct statement *st, int at, struct id *out)
+{
+	if (id_parse(statement_text(st, at), out) != ERR_OK)
+		statement_odd(st);
+}
+
+enum err
+statement_done(struct statement *st, enum err err)
+{
+	if (st->stmt != NULL) {
+		sqlite3_reset(st->stmt); /* the failure it repeats was noted by the step */
+		sqlite3_clear_bindings(st->stmt);
+	}
+	return st->err != ERR_OK ? st->err : err;
+}
+
+enum err
+statement_run(struct store *store, enum sql sql)
+{
+	struct statement st = statement_use(store, sql);
+
+	statement_row(&st);
+	return statement_done(&st, ERR_OK);
+}
+
+enum err
+statement_delete(struct statement *st)
+{
+	statement_row(st);
+	return statement_done(st, sqlite3_changes(st->store->db) > 0 ? ERR_OK : ERR_ABSENT);
+}
+
+enum err
+statement_keep(struct store *store, struct text *const list[], size_t count)
+{
+	size_t total = 0;
+
+	for (size_t i = 0; i < count; i++)
+		total += list[i]->len;
+	buf_reset(&store->kept);
+	/* All the room at once: what was kept first must not move when the rest is added. */
+	if (total > 0 && buf_room(&store->kept, total) == NULL) {
+		snprintf(store->error, sizeof(store->error), "no memory for a result");
+		return ERR_NOMEM;
+	}
+	for (size_t i = 0; i < count; i++) {
+		struct text *t = list[i];
+		size_t at = store->kept.len;
+
+		buf_text(&store->kept, *t);
+		if (t->len > 0)
+			t->s = store->kept.data + at;
+		else if (t->s != NULL)
+			t->s = "";
+	}
+	return ERR_OK;
+}
+
+enum err
+statement_inside(struct store *store)
+{
+	if (!sqlite3_get_autocommit(store->db))
+		return ERR_OK;
+	snprintf(store->error, sizeof(store->error),
+	    "no transaction: none was begun, or a failure ended it");
+	return ERR_SYSTEM;
+}
+
+enum err
+statement_enter(struct store *store, bool *own)
+{
+	*own = sqlite3_get_autocommit(store->db) != 0;
+	return *own ? statement_run(store, SQL_BEGIN) : ERR_OK;
+}
+
+enum err
+statement_leave(struct store *store, bool own, enum err err)
+{
+	if (!own)
+		return err;
+	if (err == ERR_OK)
+		return store_commit(store);
+	store_rollback(store);
+	return err;
+}

@@ -1,0 +1,135 @@
+/*
+ * statement.h: the closed list of SQL that a store runs, and the one way to run it. Inside
+ * src/store only.
+ *
+ * A struct statement is one use of a prepared statement, with a sticky error: bind, step, read, and
+ * ask once, at the end, whether all went well.
+ *
+ *     struct statement st = statement_use(store, SQL_USER_BY_ID);
+ *
+ *     statement_bind_id(&st, 1, id);
+ *     if (statement_row(&st))
+ *             ... statement_text(&st, 3) ...
+ *     return statement_done(&st, ERR_OK);
+ *
+ * Every use ends with statement_done, which resets the statement: one that is left open is a read
+ * transaction that holds up the checkpoint.
+ */
+#ifndef STORE_STATEMENT_H
+#define STORE_STATEMENT_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/id.h"
+#include "store/store.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The texts are in statement.c. */
+enum sql {
+	SQL_BEGIN,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_SNAPSHOT,
+	SQL_STATS,
+
+	SQL_USER_BY_ID,
+	SQL_USER_BY_EMAIL,
+	SQL_USER_PUT,
+	SQL_USER_DELETE,
+	SQL_USER_EACH,
+	SQL_SESSION_BY_ID,
+	SQL_SESSION_PUT,
+	SQL_SESSION_DELETE,
+	SQL_SESSION_EACH,
+	SQL_AUTHORITY_NEWEST,
+	SQL_AUTHORITY_SINCE,
+
+	SQL_KEY_NEW,
+	SQL_KEY_BY_HASH,
+	SQL_KEY_DELETE,
+	SQL_KEY_EACH,
+
+	SQL_STAGE_BY_NAME,
+	SQL_STAGE_NAMES,
+	SQL_EVENT_ADD,
+	SQL_EVENT_NEWEST,
+	SQL_EVENT_SINCE,
+	SQL_EVENT_OF_SESSION,
+	SQL_EVENT_REVISION,
+	SQL_EVENT_PRUNE,
+	SQL__MAX
+};
+
+struct store {
+	sqlite3 *db;
+	sqlite3 *second; /* NULL until a checkpoint or backup needs it */
+	sqlite3_stmt *prepared[SQL__MAX]; /* NULL until the first use */
+	struct buf kept; /* the texts of the last result */
+	char *path;
+	enum store_mode mode;
+	int busy_ms;
+	int wal_frames;    /* length of the WAL after this connection's last commit */
+	int checkpoint_at; /* the length at which store_checkpoint acts */
+	char error[256];
+};
+
+struct statement {
+	struct store *store;
+	sqlite3_stmt *stmt; /* NULL if it could not be prepared */
+	enum err err;
+};
+
+struct statement statement_use(struct store *store, enum sql sql);
+
+/* Parameters count from 1. Texts and blobs are borrowed until statement_done. */
+void statement_bind_int(struct statement *st, int at, int64_t n);
+void statement_bind_text(struct statement *st, int at, struct text t); /* absent: NULL */
+void statement_bind_blob(struct statement *st, int at, const void *data, size_t len);
+void statement_bind_id(struct statement *st, int at, const struct id *id);
+
+/* Steps: is there a row (another row)? False at the end and after an error. */
+bool statement_row(struct statement *st);
+
+/* Columns count from 0. Texts are borrowed from the row: until the next step. */
+int64_t statement_int(const struct statement *st, int at);
+bool statement_null(const struct statement *st, int at);
+struct text statement_text(struct statement *st, int at); /* NULL: absent */
+/* A column that holds no UUID is the sticky ERR_SYSTEM: the tables' checks forbid it. */
+void statement_id(struct statement *st, int at, struct id *out);
+
+/* The row holds what the tables' checks forbid: the sticky ERR_SYSTEM. */
+void statement_odd(struct statement *st);
+
+/* Resets, and returns the sticky error if there is one, else err. */
+enum err statement_done(struct statement *st, enum err err) MUST_USE;
+
+/* Runs one without parameters and results. */
+enum err statement_run(struct store *store, enum sql sql) MUST_USE;
+
+/* Runs a DELETE whose parameters are bound. ERR_ABSENT: it found no row. */
+enum err statement_delete(struct statement *st) MUST_USE;
+
+/* Notes SQLite's text of the failure for store_error and returns what rc means. */
+enum err statement_failed(struct store *store, sqlite3 *db, int rc);
+
+/* Moves the texts into the store, where they live until its next call. ERR_NOMEM. */
+enum err statement_keep(struct store *store, struct text *const texts[], size_t count) MUST_USE;
+
+/* For a writer that needs the caller's transaction: ERR_SYSTEM unless one is open. (Some failures,
+ * a full disk among them, roll it back behind the caller's back.) */
+enum err statement_inside(struct store *store) MUST_USE;
+
+/*
+ * For a writer that reads first: begins a transaction unless the caller has one; *own says so. The
+ * end commits (on ERR_OK) or rolls back what was begun, and returns err or the commit's failure.
+ */
+enum err statement_enter(struct store *store, bool *own) MUST_USE;
+enum err statement_leave(struct store *store, bool own, enum err err) MUST_USE;
+
+#endif

@@ -1,0 +1,234 @@
+/* http.c: RFC 9112's grammar of a request head, without its leniencies, and responses. */
+#include "wire/http.h"
+
+#include <string.h>
+
+size_t
+http_head_end(const char *data, size_t len, size_t *scanned)
+{
+	/* The empty line may begin up to three bytes before what was scanned. */
+	size_t from = *scanned > 3 ? *scanned - 3 : 0;
+	const char *end = memmem(data + from, len - from, "\r\n\r\n", 4);
+
+	*scanned = len;
+	return end != NULL ? (size_t)(end - data) + 4 : 0;
+}
+
+/* RFC 9110 section 5.6.2. */
+static bool
+is_token_char(char c)
+{
+	if ((c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'))
+		return true;
+	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
+}
+
+static bool
+is_token(struct text t)
+{
+	for (size_t i = 0; i < t.len; i++)
+		if (!is_token_char(t.s[i]))
+			return false;
+	return t.len > 0;
+}
+
+/* Visible ASCII, of which a request target consists. */
+static bool
+is_target(struct text t)
+{
+	if (t.len == 0 || t.s[0] != '/')
+		return false;
+	for (size_t i = 0; i < t.len; i++)
+		if (t.s[i] <= ' ' || t.s[i] >= 0x7f || t.s[i] == '#')
+			return false;
+	return true;
+}
+
+/* RFC 9110 section 5.5: no control characters but the tab. */
+static bool
+is_field_value(struct text t)
+{
+	for (size_t i = 0; i < t.len; i++) {
+		unsigned char c = (unsigned char)t.s[i];
+
+		if ((c < 0x20 && c != '\t') || c == 0x7f)
+			return false;
+	}
+	return true;
+}
+
+/* Cuts t at the first byte c: *t becomes what is behind it. False if there is none. */
+static bool
+cut(struct text *t, char c, struct text *before)
+{
+	const char *at = t->len > 0 ? memchr(t->s, c, t->len) : NULL;
+
+	if (at == NULL)
+		return false;
+	*before = (struct text){ t->s, (size_t)(at - t->s) };
+	t->len -= before->len + 1;
+	t->s = at + 1;
+	return true;
+}
+
+/* The next line without its CRLF. A lone CR or LF stays in it and is refused by whoever reads it. */
+static struct text
+next_line(struct text *rest)
+{
+	const char *end = memmem(rest->s, rest->len, "\r\n", 2);
+	struct text line = { rest->s, (size_t)(end - rest->s) };
+
+	rest->s += line.len + 2;
+	rest->len -= line.len + 2;
+	return line;
+}
+
+static const char *
+parse_request_line(struct text line, struct http_head *head)
+{
+	struct text target;
+
+	if (!cut(&line, ' ', &head->method) || !is_token(head->method))
+		return "malformed request line";
+	if (!cut(&line, ' ', &target) || !is_target(target))
+		return "malformed request target";
+	if (!text_is(line, "HTTP/1.1"))
+		return "not HTTP/1.1";
+	head->query = (struct text){ NULL, 0 };
+	if (cut(&target, '?', &head->path))
+		head->query = target;
+	else
+		head->path = target;
+	return NULL;
+}
+
+static const char *
+parse_header(struct text line, struct http_header *header)
+{
+	if (!cut(&line, ':', &header->name) || !is_token(header->name))
+		return "malformed header";
+	header->value = text_trim(line);
+	return is_field_value(header->value) ? NULL : "malformed header value";
+}
+
+/* What must hold of the headers together. */
+static const char *
+check_headers(const struct http_head *head)
+{
+	struct text value = { NULL, 0 };
+
+	if (http_header(head, "Host", &value) != 1)
+		return "exactly one Host is needed";
+	if (http_header(head, "Transfer-Encoding", &value) > 0)
+		return "a body is not accepted";
+	if (http_header(head, "Content-Length", &value) > 0 && !text_is(value, "0"))
+		return "a body is not accepted";
+	return NULL;
+}
+
+enum err
+http_parse(const char *data, size_t len, struct http_head *out, const char **why)
+{
+	struct text rest = { data, len };
+
+	out->header_count = 0;
+	*why = parse_request_line(next_line(&rest), out);
+	while (*why == NULL) {
+		struct text line = next_line(&rest);
+
+		if (line.len == 0)
+			break;
+		if (out->header_count == HTTP_HEADERS_MAX) {
+			*why = "too many headers";
+			return ERR_LIMIT;
+		}
+		*why = parse_header(line, &out->headers[out->header_count++]);
+	}
+	if (*why == NULL)
+		*why = check_headers(out);
+	return *why == NULL ? ERR_OK : ERR_INPUT;
+}
+
+size_t
+http_header(const struct http_head *head, const char *name, struct text *value)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < head->header_count; i++) {
+		if (!text_is_nocase(head->headers[i].name, name))
+			continue;
+		if (count++ == 0)
+			*value = head->headers[i].value;
+	}
+	return count;
+}
+
+static bool
+list_has(struct text list, const char *token)
+{
+	struct text element;
+
+	while (cut(&list, ',', &element))
+		if (text_is_nocase(text_trim(element), token))
+			return true;
+	return text_is_nocase(text_trim(list), token);
+}
+
+bool
+http_header_lists(const struct http_head *head, const char *name, const char *token)
+{
+	for (size_t i = 0; i < head->header_count; i++)
+		if (text_is_nocase(head->headers[i].name, name) &&
+		    list_has(head->headers[i].value, token))
+			return true;
+	return false;
+}
+
+const char *
+http_reason(int status)
+{
+	static const struct {
+		int status;
+		const char *reason;
+	} reasons[] = {
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 204, "No Content" },
+		{ 304, "Not Modified" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 411, "Length Required" },
+		{ 413, "Content Too Large" },
+		{ 415, "Unsupported Media Type" },
+		{ 422, "Unprocessable Content" },
+		{ 426, "Upgrade Required" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 500, "Internal Server Error" },
+		{ 503, "Service Unavailable" },
+	};
+
+	for (size_t i = 0; i < countof(reasons); i++)
+		if (reasons[i].status == status)
+			return reasons[i].reason;
+	return "Error";
+}
+
+void
+http_write_reply(struct buf *out, int status, const char *content_type, const char *extra,
+    struct text body)
+{
+	buf_printf(out,
+	    "HTTP/1.1 %d %s\r\n"
+	    "Content-Type: %s\r\n"
+	    "Content-Length: %zu\r\n"
+	    "Connection: close\r\n"
+	    "%s\r\n",
+	    status, http_reason(status), content_type, body.len, extra);
+	buf_text(out, body);
+}

@@ -1,0 +1,315 @@
+/* conn.c: moves a connection's bytes and states. What the bytes mean: opening.c and watch.c. */
+#include "ws/conn.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "ws/opening.h"
+#include "ws/server.h"
+#include "ws/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+void
+conn_deadline(struct conn *conn, int64_t ms)
+{
+	/* A repeat of 0 would stop the timer. */
+	conn->timer.repeat = ms > 0 ? (double)ms / 1000 : 0.001;
+	ev_timer_again(conn->server->loop, &conn->timer);
+}
+
+void
+conn_mark(struct conn *conn)
+{
+	if (conn->dirty)
+		return;
+	conn->dirty = true;
+	conn->next_dirty = conn->server->dirty;
+	conn->server->dirty = conn;
+}
+
+static void
+log_end(const struct conn *conn, unsigned code, const char *reason, const char *by)
+{
+	log_info("ws.close", LOG_INT("conn", conn->number), LOG_INT("code", code),
+	    LOG_STR("reason", reason), LOG_STR("by", by),
+	    LOG_INT("seconds", (conn->server->now_ms - conn->opened_ms) / 1000));
+}
+
+/* Leaves what only an open connection belongs to. */
+static void
+leave(struct conn *conn)
+{
+	struct server *server = conn->server;
+
+	if (conn->state == CONN_OPEN)
+		server->open_count--;
+	roster_leave(&server->sessions, &conn->by_session);
+	roster_leave(&server->users, &conn->by_user);
+	conn->replaying = false;
+}
+
+void
+conn_enter(struct conn *conn, enum conn_state state)
+{
+	struct server *server = conn->server;
+	const struct config *config = server->config;
+
+	leave(conn);
+	conn->state = (uint8_t)state;
+	switch (state) {
+	case CONN_HEAD:
+		conn_deadline(conn, config->head_timeout_ms);
+		break;
+	case CONN_OPEN:
+		server->open_count++;
+		conn_deadline(conn, config->heartbeat_interval_ms);
+		break;
+	case CONN_ANSWERING:
+	case CONN_CLOSING:
+		conn_deadline(conn, config->close_timeout_ms);
+		break;
+	case CONN_DEAD:
+		ev_timer_stop(server->loop, &conn->timer);
+		ev_io_stop(server->loop, &conn->io);
+		break;
+	}
+	conn_mark(conn);
+}
+
+void
+conn_send(struct conn *conn, struct frame *frame, bool replaceable)
+{
+	if (frame == NULL || outq_push(&conn->out, frame, replaceable) != ERR_OK) {
+		conn_lose(conn, "no memory");
+		return;
+	}
+	conn_mark(conn);
+}
+
+void
+conn_close(struct conn *conn, enum close_code code, const char *reason)
+{
+	struct frame *frame;
+
+	if (conn->state != CONN_OPEN)
+		return;
+	frame = frame_new_close(code, reason);
+	stats_close(&conn->server->stats, code);
+	log_end(conn, code, reason, "server");
+	conn_enter(conn, CONN_CLOSING);
+	conn_send(conn, frame, false);
+	if (frame != NULL)
+		frame_drop(&frame);
+}
+
+void
+conn_lose(struct conn *conn, const char *why)
+{
+	if (conn->state == CONN_OPEN) {
+		stats_close(&conn->server->stats, CLOSE_ABNORMAL);
+		log_end(conn, CLOSE_ABNORMAL, why, "loss");
+	}
+	if (conn->state != CONN_DEAD)
+		conn_enter(conn, CONN_DEAD);
+}
+
+void
+conn_feed(struct conn *conn, uint8_t *data, size_t len)
+{
+	while (len > 0 && !conn->deaf &&
+	    (conn->state == CONN_OPEN || conn->state == CONN_CLOSING)) {
+		size_t used = 0;
+		enum reader_event event = reader_feed(&conn->reader, data, len, &used);
+
+		data += used;
+		len -= used;
+		if (event == READER_MORE)
+			return;
+		watch_event(conn, event);
+	}
+}
+
+static void
+take(struct conn *conn, uint8_t *data, size_t len)
+{
+	conn->heard_ms = conn->server->now_ms;
+	if (conn->state == CONN_HEAD)
+		opening_read(conn, data, len);
+	else
+		conn_feed(conn, data, len);
+}
+
+static void
+on_readable(struct conn *conn)
+{
+	struct server *server = conn->server;
+	ssize_t n = recv(conn->io.fd, server->scratch, sizeof(server->scratch), 0);
+
+	if (n > 0)
+		take(conn, server->scratch, (size_t)n);
+	else if (n == 0)
+		conn_lose(conn, "the connection ended without a close frame");
+	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
+		conn_lose(conn, strerror(errno));
+}
+
+static void
+on_io(struct ev_loop *loop, ev_io *w, int revents)
+{
+	struct conn *conn = w->data;
+
+	(void)loop;
+	if (revents & EV_WRITE)
+		conn_mark(conn);
+	if (revents & EV_READ)
+		on_readable(conn);
+}
+
+static void
+on_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct conn *conn = w->data;
+
+	(void)loop;
+	(void)revents;
+	switch ((enum conn_state)conn->state) {
+	case CONN_HEAD:
+		opening_timeout(conn);
+		break;
+	case CONN_OPEN:
+		watch_deadline(conn);
+		break;
+	case CONN_ANSWERING:
+	case CONN_CLOSING:
+		conn_lose(conn, "the client did not answer the close");
+		break;
+	case CONN_DEAD:
+		break;
+	}
+}
+
+static void
+link_conn(struct server *server, struct conn *conn)
+{
+	conn->next = server->conns;
+	if (server->conns != NULL)
+		server->conns->prev = conn;
+	server->conns = conn;
+	server->conn_count++;
+}
+
+static void
+unlink_conn(struct server *server, struct conn *conn)
+{
+	if (conn->prev != NULL)
+		conn->prev->next = conn->next;
+	else
+		server->conns = conn->next;
+	if (conn->next != NULL)
+		conn->next->prev = conn->prev;
+	server->conn_count--;
+}
+
+void
+conn_new(struct server *server, int fd)
+{
+	struct conn *conn = calloc(1, sizeof(*conn));
+
+	if (conn == NULL) {
+		close(fd);
+		return;
+	}
+	conn->server = server;
+	conn->number = server->next_number++;
+	conn->opened_ms = conn->heard_ms = server->now_ms;
+	outq_init(&conn->out);
+	reader_init(&conn->reader);
+	ev_io_init(&conn->io, on_io, fd, EV_READ);
+	conn->io.data = conn;
+	ev_io_start(server->loop, &conn->io);
+	ev_init(&conn->timer, on_deadline);
+	conn->timer.data = conn;
+	link_conn(server, conn);
+	server->stats.accepted++;
+	conn_enter(conn, CONN_HEAD);
+}
+
+static void
+conn_free(struct conn *conn)
+{
+	unlink_conn(conn->server, conn);
+	close(conn->io.fd);
+	outq_fini(&conn->out);
+	reader_fini(&conn->reader);
+	opening_head_free(&conn->head);
+	free(conn);
+}
+
+/* Watches for writability only while bytes are left, and reads on only while the client takes what
+ * its messages cause (pongs, acknowledgements). */
+static void
+choose_events(struct conn *conn)
+{
+	bool full = conn->out.bytes > (size_t)conn->server->config->send_queue_max;
+	int events = (full ? 0 : EV_READ) | (conn->out.count > 0 ? EV_WRITE : 0);
+
+	if ((conn->io.events & (EV_READ | EV_WRITE)) == events)
+		return;
+	ev_io_stop(conn->server->loop, &conn->io);
+	ev_io_set(&conn->io, conn->io.fd, events);
+	ev_io_start(conn->server->loop, &conn->io);
+}
+
+/* All is sent: the state decides what that means. */
+static void
+drained(struct conn *conn)
+{
+	conn->behind = false;
+	if (conn->state == CONN_ANSWERING || (conn->state == CONN_CLOSING && conn->finished))
+		conn_enter(conn, CONN_DEAD);
+	else if (conn->state == CONN_OPEN && conn->replaying)
+		watch_drained(conn);
+}
+
+static void
+flush(struct conn *conn)
+{
+	enum err err = outq_flush(&conn->out, conn->io.fd);
+
+	if (err == ERR_SYSTEM) {
+		log_info("ws.send-failed", LOG_INT("conn", conn->number),
+		    LOG_STR("error", strerror(errno)));
+		conn_lose(conn, "sending failed");
+		return;
+	}
+	choose_events(conn);
+	if (err == ERR_OK)
+		drained(conn);
+}
+
+bool
+conn_before_sleep(struct server *server)
+{
+	struct conn *list = server->dirty;
+
+	/* What is marked from here on is looked at in the next turn. */
+	server->dirty = NULL;
+	while (list != NULL) {
+		struct conn *conn = list;
+
+		list = conn->next_dirty;
+		conn->dirty = false;
+		if (conn->state != CONN_DEAD)
+			flush(conn);
+		if (conn->state != CONN_DEAD)
+			continue;
+		/* Its death may have marked it anew, on the list of the next turn. */
+		if (!conn->dirty)
+			conn_free(conn);
+	}
+	return server->dirty != NULL;
+}

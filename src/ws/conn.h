@@ -1,0 +1,90 @@
+/*
+ * conn.h: one client's connection: its states, its reading and writing, its one way out.
+ *
+ *     HEAD ──▶ ANSWERING ────────────┐    an HTTP answer is on its way, then the end
+ *       │                            ▼
+ *       └────▶ OPEN ──▶ CLOSING ──▶ DEAD   freed before the loop sleeps
+ *
+ * conn.c moves bytes and states; opening.c handles the head of the request, watch.c what an open
+ * WebSocket says and hears. These three share the struct; nobody else looks inside.
+ */
+#ifndef WS_CONN_H
+#define WS_CONN_H
+
+#include "base/attr.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/access.h"
+#include "wire/frame.h"
+#include "wire/reader.h"
+#include "ws/outq.h"
+#include "ws/roster.h"
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct server;
+struct head; /* of opening.c: the request's head as far as it came */
+
+enum conn_state { CONN_HEAD, CONN_ANSWERING, CONN_OPEN, CONN_CLOSING, CONN_DEAD };
+
+struct conn {
+	struct server *server;
+	struct conn *prev, *next; /* all connections */
+	struct conn *next_dirty;  /* those with something to do before the loop sleeps */
+	ev_io io;
+	ev_timer timer; /* the next deadline of the state */
+	struct outq out;
+	struct reader reader;
+	struct head *head;        /* owned; NULL once the head is read */
+	struct member by_session; /* in a roster while OPEN */
+	struct member by_user;
+	int64_t session;      /* the session's row */
+	int64_t revision;     /* the newest update that this client was given */
+	int64_t expires;      /* of the token, seconds since 1970 */
+	uint64_t key;         /* that verified the token */
+	int64_t opened_ms;    /* by the server's monotonic clock, as the next two */
+	int64_t heard_ms;     /* when the client last sent anything */
+	int64_t heartbeat_ms; /* when the next heartbeat is due */
+	uint32_t number;      /* for logs */
+	uint8_t state;        /* enum conn_state */
+	uint8_t claimed;      /* enum role: what the token says */
+	bool numbered;        /* messages carry the revision: the client asked for since */
+	bool replaying;       /* older updates are still being read from the database */
+	bool behind;          /* the queue overflowed: only the newest update is kept */
+	bool dirty;
+	bool deaf;            /* what the client sends is thrown away */
+	bool finished;        /* nothing more is awaited of the client: dead as soon as all is sent */
+};
+
+/* Takes the accepted descriptor; without memory it is closed at once. */
+void conn_new(struct server *server, int fd);
+
+/* Queues a frame (with a reference of its own), to be written before the loop sleeps. Without memory
+ * the connection ends. Replaceable: see outq.h. */
+void conn_send(struct conn *conn, struct frame *frame, bool replaceable);
+
+/* Hands bytes to the WebSocket reader; each whole event goes to watch.c. */
+void conn_feed(struct conn *conn, uint8_t *data, size_t len);
+
+/* Has conn_before_sleep look at it. */
+void conn_mark(struct conn *conn);
+
+/* Moves to a state and applies what it means: rosters, deadline. */
+void conn_enter(struct conn *conn, enum conn_state state);
+
+/* Sends a close frame and waits, for close_timeout at most, for the client's. */
+void conn_close(struct conn *conn, enum close_code code, const char *reason);
+
+/* Ends it without a word; what for is logged as an unexpected end. */
+void conn_lose(struct conn *conn, const char *why);
+
+/* Sets the deadline, in milliseconds from now. */
+void conn_deadline(struct conn *conn, int64_t ms);
+
+/* Before the loop sleeps: writes what is queued everywhere and frees the dead. Returns whether some
+ * connection wants another turn at once. */
+bool conn_before_sleep(struct server *server);
+
+#endif

@@ -1,0 +1,248 @@
+/* main.c: milepost-ws: options, a linear start, signals. Where a connection's life begins: conn.h. */
+#include "base/attr.h"
+#include "base/config.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/service.h"
+#include "store/store.h"
+#include "token/token.h"
+#include "ws/server.h"
+
+#include <errno.h>
+#include <ev.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRAM "milepost-ws"
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: milepost-ws [-c FILE] [-s SOCKET] [-t]\n"
+    "\n"
+    "Shows the progress of sessions to WebSocket clients behind nginx.\n"
+    "\n"
+    "  -c, --config FILE    the configuration (default $MILEPOST_CONFIG or the installed file)\n"
+    "  -s, --socket PATH    listen here instead of at the configured ws_socket\n"
+    "  -t, --test           check configuration, secret and database, and exit\n"
+    "  -h, --help           show this\n"
+    "  -V, --version        show the versions of this program and of SQLite\n";
+
+struct options {
+	const char *config;
+	const char *socket; /* NULL: as configured */
+	bool test;
+};
+
+static void NORETURN
+fatal(const char *why)
+{
+	fprintf(stderr, PROGRAM ": %s\n", why);
+	exit(EXIT_FAILURE);
+}
+
+static struct options
+read_options(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "test", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options options = { .config = config_default_path() };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:s:thV", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 's':
+			options.socket = optarg;
+			break;
+		case 't':
+			options.test = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(EXIT_SUCCESS);
+		case 'V':
+			printf(PROGRAM " " PACKAGE_VERSION " (SQLite %s)\n", store_library_version());
+			exit(EXIT_SUCCESS);
+		default:
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, PROGRAM ": unexpected argument \"%s\"\n", argv[optind]);
+		exit(EXIT_USAGE);
+	}
+	return options;
+}
+
+/* Reads configuration and secret. On failure why says what is wrong and nothing is taken. */
+static enum err
+load(const char *path, struct config **config, struct token_keys **keys, struct buf *why)
+{
+	struct config *loaded;
+	enum err err = config_load(path, &loaded, why);
+
+	if (err != ERR_OK)
+		return err;
+	err = token_keys_load(loaded->jwt_secret_file, keys, why);
+	if (err != ERR_OK) {
+		config_free(&loaded);
+		return err;
+	}
+	log_setup(PROGRAM, (enum log_level)loaded->log_level, (enum log_format)loaded->log_format);
+	*config = loaded;
+	return ERR_OK;
+}
+
+/* The socket that a supervisor handed over, or our own, whose path is copied to *own_path: a reload
+ * replaces the configuration. */
+static int
+listen_somewhere(const struct options *options, const struct config *config, char **own_path)
+{
+	const char *path = options->socket != NULL ? options->socket : config->ws_socket;
+	char why[512];
+	enum err err;
+	int fd;
+
+	*own_path = NULL;
+	if (options->socket == NULL && fd_inherited(&fd) == ERR_OK)
+		return fd;
+	err = fd_listen_unix(path, (unsigned)config->socket_mode, &fd);
+	if (err == ERR_OK) {
+		*own_path = strdup(path);
+		return fd;
+	}
+	snprintf(why, sizeof(why), "%s: %s", path,
+	    err == ERR_LIMIT ? "the path is too long for a unix socket (107 bytes)" :
+	    err == ERR_CONFLICT ? "another program listens there already" : strerror(errno));
+	fatal(why);
+}
+
+/* What the signal handlers need. */
+struct process {
+	struct server *server;
+	const struct options *options;
+	char *own_path; /* the socket's, to be unlinked by us; NULL: it is not ours */
+};
+
+static void
+on_stop_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct process *process = w->data;
+
+	(void)loop;
+	(void)revents;
+	service_stopping();
+	/* At once, so that a successor can take the place while we drain. */
+	if (process->own_path != NULL)
+		unlink(process->own_path);
+	free(process->own_path);
+	process->own_path = NULL;
+	server_stop(process->server);
+}
+
+static void
+on_reload_signal(struct ev_loop *loop, ev_signal *w, int revents)
+{
+	struct process *process = w->data;
+	struct config *config;
+	struct token_keys *keys;
+	struct buf why = BUF_INIT(1024);
+
+	(void)loop;
+	(void)revents;
+	service_reloading();
+	if (load(process->options->config, &config, &keys, &why) == ERR_OK) {
+		server_reload(process->server, config, keys);
+		log_info("ws.reload");
+	} else {
+		log_error("ws.reload-failed", LOG_TEXT("error", buf_view(&why)));
+	}
+	buf_fini(&why);
+	service_ready();
+}
+
+static void
+run(struct process *process)
+{
+	struct ev_loop *loop = process->server->loop;
+	ev_signal signals[3];
+
+	ev_signal_init(&signals[0], on_stop_signal, SIGTERM);
+	ev_signal_init(&signals[1], on_stop_signal, SIGINT);
+	ev_signal_init(&signals[2], on_reload_signal, SIGHUP);
+	for (size_t i = 0; i < countof(signals); i++) {
+		signals[i].data = process;
+		ev_signal_start(loop, &signals[i]);
+	}
+	log_info("ws.start", LOG_INT("pid", getpid()), LOG_STR("version", PACKAGE_VERSION),
+	    LOG_STR("sqlite", store_library_version()));
+	service_ready();
+	server_run(process->server);
+	for (size_t i = 0; i < countof(signals); i++)
+		ev_signal_stop(loop, &signals[i]);
+}
+
+/* -t: everything but the socket. */
+static void
+test(const struct config *config, struct buf *why)
+{
+	struct store *store;
+
+	if (store_open(config->database, STORE_READ, 1000, &store, why) != ERR_OK)
+		fatal(buf_cstr(why));
+	store_close(&store);
+	puts("ok");
+}
+
+/* Serves until stopped; takes config and keys. */
+static void
+serve(const struct options *options, struct config *config, struct token_keys *keys,
+    struct buf *why)
+{
+	struct process process = { .options = options };
+	int fd = listen_somewhere(options, config, &process.own_path);
+
+	if (server_new(config, keys, fd, &process.server, why) != ERR_OK) {
+		if (process.own_path != NULL)
+			unlink(process.own_path);
+		fatal(buf_cstr(why));
+	}
+	run(&process);
+	server_free(&process.server);
+	log_info("ws.stopped");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = read_options(argc, argv);
+	struct buf why = BUF_INIT(2048);
+	struct config *config;
+	struct token_keys *keys;
+
+	signal(SIGPIPE, SIG_IGN);
+	log_setup(PROGRAM, LOG_LEVEL_INFO, LOG_FORMAT_KV);
+	if (load(options.config, &config, &keys, &why) != ERR_OK)
+		fatal(buf_cstr(&why));
+	if (options.test) {
+		test(config, &why);
+		token_keys_free(&keys);
+		config_free(&config);
+	} else {
+		serve(&options, config, keys, &why);
+	}
+	buf_fini(&why);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,347 @@
+/* server.c: the loop, the listening socket, and what all connections share. */
+#include "ws/server.h"
+
+#include "base/clock.h"
+#include "base/digest.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "wire/message.h"
+#include "ws/broadcast.h"
+#include "ws/watch.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ACCEPT_BATCH 64     /* per turn, so that a storm of handshakes leaves time for the others */
+#define ACCEPT_PAUSE 0.2    /* seconds without accepting when descriptors have run out */
+#define FD_RESERVE 16       /* for the database, its WAL, the bell, the log */
+#define STORE_BUSY_MS 100   /* readers wait for a writer only while the WAL is recovered */
+
+struct frame *
+server_heartbeat(struct server *server)
+{
+	int64_t now = clock_wall();
+	struct buf message = BUF_INIT(256);
+
+	if (server->heartbeat != NULL && server->heartbeat_at == now)
+		return server->heartbeat;
+	if (server->heartbeat != NULL)
+		frame_drop(&server->heartbeat);
+	message_write_ping(&message, now);
+	if (message.err == ERR_OK)
+		server->heartbeat = frame_new_heartbeat(buf_view(&message));
+	server->heartbeat_at = now;
+	buf_fini(&message);
+	return server->heartbeat;
+}
+
+/* --- the feed's sink --- */
+
+static void
+on_update(void *arg, const struct progress *progress)
+{
+	struct server *server = arg;
+	struct broadcast b;
+
+	server->stats.updates++;
+	broadcast_init(&b, progress);
+	roster_each(&server->sessions, &progress->session, watch_update, &b);
+	broadcast_fini(&b);
+}
+
+static void
+on_authority(void *arg, enum authority_kind kind, const struct id *id)
+{
+	struct server *server = arg;
+
+	switch (kind) {
+	case AUTHORITY_USER:
+		roster_each(&server->users, id, watch_review_user, NULL);
+		break;
+	case AUTHORITY_SESSION:
+		roster_each(&server->sessions, id, watch_review_session, NULL);
+		break;
+	case AUTHORITY_KEY: /* workers' keys: no watcher has one */
+		break;
+	}
+}
+
+static void
+review_all(struct server *server)
+{
+	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
+		watch_review(conn);
+}
+
+static void
+on_authority_lost(void *arg)
+{
+	review_all(arg);
+}
+
+static void
+on_feed_error(void *arg, enum err err)
+{
+	struct server *server = arg;
+
+	server->stats.feed_errors++;
+	log_error("ws.feed", LOG_STR("err", err_name(err)),
+	    LOG_STR("error", store_error(server->store)));
+}
+
+/* --- accepting --- */
+
+static void
+pause_accepting(struct server *server, const char *why)
+{
+	log_warn("ws.accept-paused", LOG_STR("reason", why));
+	ev_io_stop(server->loop, &server->accept);
+	ev_timer_again(server->loop, &server->accept_again);
+}
+
+/* True: there may be more to accept. */
+static bool
+accept_one(struct server *server)
+{
+	int fd;
+
+	if (server->conn_count + FD_RESERVE >= server->fd_max) {
+		pause_accepting(server, "the limit of open files is near");
+		return false;
+	}
+	fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (fd >= 0) {
+		conn_new(server, fd);
+		return true;
+	}
+	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+		pause_accepting(server, strerror(errno));
+	return errno == ECONNABORTED || errno == EINTR;
+}
+
+static void
+on_accept(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	for (int i = 0; i < ACCEPT_BATCH; i++)
+		if (!accept_one(w->data))
+			return;
+}
+
+static void
+on_accept_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct server *server = w->data;
+
+	(void)revents;
+	ev_timer_stop(loop, w);
+	ev_io_start(loop, &server->accept);
+}
+
+/* --- the turn --- */
+
+static void
+on_after_sleep(struct ev_loop *loop, ev_check *w, int revents)
+{
+	struct server *server = w->data;
+
+	(void)loop;
+	(void)revents;
+	server->now_ms = clock_mono_ms();
+}
+
+static void
+on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
+{
+	struct server *server = w->data;
+
+	(void)revents;
+	if (conn_before_sleep(server))
+		ev_idle_start(loop, &server->again);
+	else
+		ev_idle_stop(loop, &server->again);
+	if (server->stopping && server->conns == NULL)
+		ev_break(loop, EVBREAK_ALL);
+}
+
+static void
+on_again(struct ev_loop *loop, ev_idle *w, int revents)
+{
+	/* Its being active is all that it is for. */
+	(void)loop;
+	(void)w;
+	(void)revents;
+}
+
+static void
+on_stop_deadline(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)w;
+	(void)revents;
+	ev_break(loop, EVBREAK_ALL);
+}
+
+/* --- life --- */
+
+static void
+use_config(struct server *server, struct config *config, struct token_keys *keys)
+{
+	server->config = config;
+	server->keys = keys;
+	server->rules = (struct token_rules){
+		.issuer = config->jwt_issuer,
+		.audience = config->jwt_audience,
+		.leeway = config->jwt_leeway_ms / 1000,
+	};
+}
+
+static void
+start_watchers(struct server *server)
+{
+	ev_io_init(&server->accept, on_accept, server->listen_fd, EV_READ);
+	server->accept.data = server;
+	ev_io_start(server->loop, &server->accept);
+	ev_timer_init(&server->accept_again, on_accept_again, 0, ACCEPT_PAUSE);
+	server->accept_again.data = server;
+	ev_prepare_init(&server->before_sleep, on_before_sleep);
+	server->before_sleep.data = server;
+	ev_prepare_start(server->loop, &server->before_sleep);
+	ev_check_init(&server->after_sleep, on_after_sleep);
+	/* Before all else in the turn. */
+	ev_set_priority(&server->after_sleep, EV_MAXPRI);
+	server->after_sleep.data = server;
+	ev_check_start(server->loop, &server->after_sleep);
+	ev_idle_init(&server->again, on_again);
+	ev_init(&server->stop_deadline, on_stop_deadline);
+}
+
+static enum err
+open_parts(struct server *server, struct buf *why)
+{
+	const struct feed_sink sink = { server, on_update, on_authority, on_authority_lost,
+		on_feed_error };
+	uint64_t seeds[2];
+	enum err err = digest_random(seeds, sizeof(seeds));
+
+	if (err != ERR_OK) {
+		buf_puts(why, "no random numbers");
+		return err;
+	}
+	roster_init(&server->sessions, seeds[0]);
+	roster_init(&server->users, seeds[1]);
+	err = store_open(server->config->database, STORE_READ, STORE_BUSY_MS, &server->store, why);
+	if (err != ERR_OK)
+		return err;
+	err = bell_open(server->config->database, &server->bell);
+	if (err != ERR_OK) {
+		buf_printf(why, "%s-bell: %s", server->config->database, strerror(errno));
+		return err;
+	}
+	err = feed_start(&server->feed, server->loop, server->store, server->bell,
+	    server->config->poll_interval_ms, &sink);
+	if (err != ERR_OK)
+		buf_printf(why, "%s: %s", server->config->database, store_error(server->store));
+	return err;
+}
+
+enum err
+server_new(struct config *config, struct token_keys *keys, int listen_fd, struct server **out,
+    struct buf *why)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	enum err err;
+
+	if (server == NULL || (server->loop = ev_loop_new(EVFLAG_AUTO)) == NULL) {
+		free(server);
+		buf_puts(why, "no memory");
+		return ERR_NOMEM;
+	}
+	use_config(server, config, keys);
+	server->listen_fd = listen_fd;
+	server->now_ms = clock_mono_ms();
+	server->fd_max = fd_raise_limit();
+	err = open_parts(server, why);
+	if (err != ERR_OK) {
+		/* What the caller gave stays the caller's. */
+		server->config = NULL;
+		server->keys = NULL;
+		server->listen_fd = -1;
+		server_free(&server);
+		return err;
+	}
+	start_watchers(server);
+	*out = server;
+	return ERR_OK;
+}
+
+void
+server_run(struct server *server)
+{
+	ev_run(server->loop, 0);
+}
+
+void
+server_stop(struct server *server)
+{
+	if (server->stopping)
+		return;
+	server->stopping = true;
+	log_info("ws.stop", LOG_INT("connections", server->conn_count));
+	ev_io_stop(server->loop, &server->accept);
+	ev_timer_stop(server->loop, &server->accept_again);
+	close(server->listen_fd);
+	server->listen_fd = -1;
+	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next) {
+		conn_close(conn, CLOSE_RESTART, "Service restart");
+		if (conn->state == CONN_HEAD)
+			conn_lose(conn, "stopping");
+	}
+	/* Connections end by their own deadlines; this is for those that just began one. */
+	ev_timer_set(&server->stop_deadline,
+	    (double)server->config->close_timeout_ms / 1000 + 1, 0);
+	ev_timer_start(server->loop, &server->stop_deadline);
+}
+
+void
+server_reload(struct server *server, struct config *config, struct token_keys *keys)
+{
+	config_free(&server->config);
+	token_keys_free(&server->keys);
+	use_config(server, config, keys);
+	feed_set_poll(&server->feed, config->poll_interval_ms);
+	review_all(server);
+}
+
+void
+server_free(struct server **out)
+{
+	struct server *server = *out;
+
+	*out = NULL;
+	if (server == NULL)
+		return;
+	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
+		conn_lose(conn, "stopped");
+	while (server->conns != NULL)
+		conn_before_sleep(server);
+	if (server->feed.loop != NULL)
+		feed_stop(&server->feed);
+	roster_fini(&server->sessions);
+	roster_fini(&server->users);
+	if (server->heartbeat != NULL)
+		frame_drop(&server->heartbeat);
+	if (server->bell != NULL)
+		bell_close(&server->bell);
+	if (server->store != NULL)
+		store_close(&server->store);
+	token_keys_free(&server->keys);
+	config_free(&server->config);
+	if (server->listen_fd >= 0)
+		close(server->listen_fd);
+	ev_loop_destroy(server->loop);
+	free(server);
+}

@@ -1,0 +1,80 @@
+/*
+ * server.h: the whole of a milepost-ws process: what its connections share. One per process, no
+ * globals; main.c makes it and runs its loop.
+ */
+#ifndef WS_SERVER_H
+#define WS_SERVER_H
+
+#include "base/attr.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "bell/bell.h"
+#include "store/store.h"
+#include "token/token.h"
+#include "wire/frame.h"
+#include "ws/conn.h"
+#include "ws/feed.h"
+#include "ws/roster.h"
+#include "ws/stats.h"
+
+#include <ev.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define SERVER_SCRATCH 16384 /* bytes read from a socket at a time */
+
+struct server {
+	struct ev_loop *loop;
+	struct config *config;   /* owned; replaced by server_reload */
+	struct token_keys *keys; /* likewise */
+	struct token_rules rules; /* borrows from config */
+	struct store *store;     /* owned */
+	struct bell *bell;       /* owned */
+	struct feed feed;
+	struct roster sessions, users;
+	struct stats stats;
+	struct conn *conns;      /* all of them */
+	struct conn *dirty;
+	size_t conn_count;
+	size_t open_count;       /* those in CONN_OPEN */
+	size_t fd_max;
+	uint32_t next_number;
+	int64_t now_ms;          /* monotonic, read once per turn */
+	struct frame *heartbeat; /* of the second heartbeat_at, for all whose turn it is */
+	int64_t heartbeat_at;
+	int listen_fd;
+	ev_io accept;
+	ev_timer accept_again;   /* runs while descriptors have run out */
+	ev_prepare before_sleep;
+	ev_check after_sleep;
+	ev_idle again;           /* keeps the loop from sleeping while work is left */
+	ev_timer stop_deadline;
+	bool stopping;
+	uint8_t scratch[SERVER_SCRATCH];
+};
+
+/*
+ * Makes a server on a listening, non-blocking socket, which it takes over, and with a configuration
+ * and keys, which it owns from then on. On failure why gets one line, and nothing was taken.
+ */
+enum err server_new(struct config *config, struct token_keys *keys, int listen_fd,
+    struct server **out, struct buf *why) MUST_USE;
+
+/* Runs until stopped and every connection has ended. */
+void server_run(struct server *server);
+
+/* Planned stop: no new connections; every WebSocket is closed with 1012. */
+void server_stop(struct server *server);
+
+/* Takes a new configuration and new keys; connections that the new keys no longer know are closed,
+ * all others are reviewed. Sockets and database stay as they are. */
+void server_reload(struct server *server, struct config *config, struct token_keys *keys);
+
+/* Frees it all and sets the pointer to NULL. */
+void server_free(struct server **server);
+
+/* The heartbeat of this second, borrowed. NULL: no memory. */
+struct frame *server_heartbeat(struct server *server);
+
+#endif

@@ -1,0 +1,389 @@
+/* watch.c: an open WebSocket: first what there is, then every update, heartbeats between, its end. */
+#include "ws/watch.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/event.h"
+#include "wire/message.h"
+#include "ws/server.h"
+
+#include <stddef.h>
+
+#define REPLAY_BATCH 64u /* rows: some 20 KB, well below the socket's buffer */
+#define SECONDS_MAX 86400 /* a deadline further off is looked at again then */
+
+#define CONN_OF(member, name) ((struct conn *)(void *)((char *)(member) - offsetof(struct conn, name)))
+
+static void
+close_internal(struct conn *conn)
+{
+	log_error("ws.database", LOG_INT("conn", conn->number),
+	    LOG_STR("error", store_error(conn->server->store)));
+	conn_close(conn, CLOSE_INTERNAL, "Internal server error");
+}
+
+static void
+close_by_verdict(struct conn *conn, enum verdict verdict)
+{
+	conn_close(conn, verdict_code(verdict), verdict_reason(verdict));
+}
+
+static void
+close_if_ended(struct conn *conn, enum outcome outcome)
+{
+	if (outcome == OUTCOME_PROCESSED)
+		conn_close(conn, CLOSE_NORMAL, "Processing complete");
+	else if (outcome == OUTCOME_FAILED)
+		conn_close(conn, CLOSE_NORMAL, "Processing failed");
+}
+
+/* Until the next heartbeat or the token's end, whichever comes first. */
+static void
+arm_deadline(struct conn *conn)
+{
+	int64_t seconds = conn->expires - clock_wall();
+	int64_t ms = conn->heartbeat_ms - conn->server->now_ms;
+
+	if (seconds < SECONDS_MAX && seconds * 1000 < ms)
+		ms = seconds * 1000;
+	conn_deadline(conn, ms);
+}
+
+/* The token's end, leeway included, without overflow. */
+static int64_t
+end_of(const struct conn *conn, const struct token_claims *claims)
+{
+	int64_t leeway = conn->server->rules.leeway;
+
+	return claims->expires > INT64_MAX - leeway ? INT64_MAX : claims->expires + leeway;
+}
+
+static void
+take_claims(struct conn *conn, const struct token_claims *claims)
+{
+	conn->expires = end_of(conn, claims);
+	conn->key = claims->key;
+	conn->claimed = (uint8_t)claims->role;
+}
+
+/* --- what there is: the newest update, or all since a revision --- */
+
+static void
+send_update(struct conn *conn, struct broadcast *b, bool replaceable)
+{
+	conn->server->stats.frames++;
+	conn->revision = b->progress->revision;
+	conn_send(conn, broadcast_frame(b, conn->numbered), replaceable);
+}
+
+static bool
+on_replay_row(void *arg, const struct progress *progress)
+{
+	struct conn *conn = arg;
+	struct broadcast b;
+
+	broadcast_init(&b, progress);
+	send_update(conn, &b, false);
+	broadcast_fini(&b);
+	return conn->state == CONN_OPEN;
+}
+
+/* Where a replay begins: behind this revision. */
+static int64_t
+replay_from(const struct conn *conn, const struct progress *newest, int64_t since)
+{
+	if (since == 0)
+		return newest->run - 1;
+	/* A revision that was never given out is of another database (one restored from a backup,
+	 * say): the client knows nothing of this one's. */
+	if (since > newest->revision && since > conn->server->feed.revision)
+		return newest->revision - 1;
+	return since;
+}
+
+/* The replay has come to the end of what is kept: if that is the end of the run, so it is ours. */
+static void
+end_replay(struct conn *conn)
+{
+	struct progress newest;
+	enum err err = store_event_newest(conn->server->store, conn->session, &newest);
+
+	conn->replaying = false;
+	if (err == ERR_OK && newest.revision <= conn->revision)
+		close_if_ended(conn, newest.outcome);
+	else if (err != ERR_OK && err != ERR_ABSENT)
+		close_internal(conn);
+}
+
+static void
+replay(struct conn *conn)
+{
+	int64_t before = conn->revision;
+	enum err err = store_event_of_session(conn->server->store, conn->session, before, REPLAY_BATCH,
+	    on_replay_row, conn);
+
+	if (err != ERR_OK)
+		close_internal(conn);
+	else if (conn->state == CONN_OPEN && conn->revision == before)
+		end_replay(conn);
+}
+
+void
+watch_drained(struct conn *conn)
+{
+	replay(conn);
+}
+
+static void
+send_first(struct conn *conn, bool has_since, int64_t since)
+{
+	struct progress newest;
+	struct broadcast b;
+	enum err err = store_event_newest(conn->server->store, conn->session, &newest);
+
+	if (err == ERR_ABSENT)
+		return;
+	if (err != ERR_OK) {
+		close_internal(conn);
+		return;
+	}
+	if (has_since) {
+		conn->revision = replay_from(conn, &newest, since);
+		conn->replaying = true;
+		replay(conn);
+		return;
+	}
+	broadcast_init(&b, &newest);
+	send_update(conn, &b, true);
+	broadcast_fini(&b);
+	close_if_ended(conn, newest.outcome);
+}
+
+void
+watch_begin(struct conn *conn, const struct admission *admission, bool has_since, int64_t since)
+{
+	struct server *server = conn->server;
+
+	if (roster_join(&server->users, &admission->facts.user, &conn->by_user) != ERR_OK ||
+	    roster_join(&server->sessions, &admission->session.id, &conn->by_session) != ERR_OK) {
+		conn_close(conn, CLOSE_INTERNAL, "Internal server error");
+		return;
+	}
+	conn->session = admission->session.number;
+	conn->numbered = has_since;
+	take_claims(conn, &admission->claims);
+	conn->opened_ms = server->now_ms;
+	conn->heartbeat_ms = server->now_ms + server->config->heartbeat_interval_ms;
+	arm_deadline(conn);
+	send_first(conn, has_since, since);
+}
+
+/* --- updates as they come --- */
+
+/* A watcher who can't keep up is given the newest update instead of those it missed. */
+static void
+make_way(struct conn *conn, const struct frame *frame)
+{
+	size_t max = (size_t)conn->server->config->send_queue_max;
+
+	if (!conn->behind && conn->out.bytes + frame->len <= max)
+		return;
+	conn->behind = true;
+	conn->server->stats.conflated += outq_conflate(&conn->out);
+}
+
+void
+watch_update(void *arg, struct member *by_session)
+{
+	struct broadcast *b = arg;
+	struct conn *conn = CONN_OF(by_session, by_session);
+	const struct frame *frame;
+
+	/* A replay will find it in the database. */
+	if (conn->replaying || b->progress->revision <= conn->revision)
+		return;
+	frame = broadcast_frame(b, conn->numbered);
+	if (frame != NULL)
+		make_way(conn, frame);
+	send_update(conn, b, true);
+	close_if_ended(conn, b->progress->outcome);
+}
+
+/* --- rights --- */
+
+static bool
+same_session(const struct conn *conn, const struct admission *admission)
+{
+	/* Deleted and made anew under the same id is another session. */
+	return admission->facts.session_exists && admission->session.number == conn->session;
+}
+
+void
+watch_review(struct conn *conn)
+{
+	struct server *server = conn->server;
+	struct admission admission;
+
+	if (conn->state != CONN_OPEN)
+		return;
+	if (admission_of_member(server, roster_id(&conn->by_user), (enum role)conn->claimed,
+	        roster_id(&conn->by_session), &admission) != ERR_OK) {
+		/* Without knowing its rights it may not go on; the client will come back. */
+		close_internal(conn);
+		return;
+	}
+	admission.facts.session_exists = same_session(conn, &admission);
+	if (!token_keys_know(server->keys, conn->key))
+		admission.facts.cause = TOKEN_SIGNATURE;
+	if (verdict_of(&admission.facts) != VERDICT_ADMIT)
+		close_by_verdict(conn, verdict_of(&admission.facts));
+}
+
+void
+watch_review_session(void *arg, struct member *by_session)
+{
+	(void)arg;
+	watch_review(CONN_OF(by_session, by_session));
+}
+
+void
+watch_review_user(void *arg, struct member *by_user)
+{
+	(void)arg;
+	watch_review(CONN_OF(by_user, by_user));
+}
+
+/* --- heartbeats and expiry --- */
+
+static void
+heartbeat(struct conn *conn)
+{
+	struct server *server = conn->server;
+	int64_t interval = server->config->heartbeat_interval_ms;
+	/* Timers are rounded to milliseconds, the two intervals must not become three by that. */
+	int64_t silence_max = 2 * interval - interval / 16;
+
+	if (server->now_ms - conn->heard_ms >= silence_max) {
+		conn_lose(conn, "the client was silent for two heartbeats");
+		return;
+	}
+	conn->heartbeat_ms += interval;
+	if (conn->heartbeat_ms <= server->now_ms) /* the process was stopped for a while */
+		conn->heartbeat_ms = server->now_ms + interval;
+	/* Who does not even take this much gets no more of it. */
+	if (conn->out.bytes <= (size_t)server->config->send_queue_max)
+		conn_send(conn, server_heartbeat(server), false);
+}
+
+void
+watch_deadline(struct conn *conn)
+{
+	if (clock_wall() >= conn->expires) {
+		conn->server->stats.auth_failures[TOKEN_EXPIRED]++;
+		close_by_verdict(conn, VERDICT_BAD_TOKEN);
+		return;
+	}
+	if (conn->server->now_ms >= conn->heartbeat_ms)
+		heartbeat(conn);
+	if (conn->state == CONN_OPEN)
+		arm_deadline(conn);
+}
+
+/* --- what the client says --- */
+
+static void
+refresh(struct conn *conn, struct text token)
+{
+	struct server *server = conn->server;
+	struct token_claims claims;
+	enum token_cause cause = token_verify(server->keys, &server->rules, token, clock_wall(),
+	    &claims);
+	bool same_user = cause == TOKEN_OK && id_equal(&claims.user, roster_id(&conn->by_user));
+
+	if (!same_user) {
+		server->stats.auth_failures[cause]++;
+		log_warn("ws.refresh-refused", LOG_INT("conn", conn->number),
+		    LOG_STR("cause", cause != TOKEN_OK ? token_cause_name(cause) : "user"));
+		return;
+	}
+	take_claims(conn, &claims);
+	log_info("ws.refresh", LOG_INT("conn", conn->number));
+	watch_review(conn);
+	if (conn->state == CONN_OPEN)
+		arm_deadline(conn);
+}
+
+static void
+send_text(struct conn *conn, enum opcode opcode, struct text payload)
+{
+	struct frame *frame = frame_new(opcode, payload);
+
+	conn_send(conn, frame, false);
+	if (frame != NULL)
+		frame_drop(&frame);
+}
+
+static void
+on_text(struct conn *conn)
+{
+	struct buf token = BUF_INIT(READER_MESSAGE_MAX);
+
+	if (message_read_refresh(reader_payload(&conn->reader), &token))
+		refresh(conn, buf_view(&token));
+	buf_fini(&token);
+	if (conn->state == CONN_OPEN && conn->server->config->client_messages == REPLIES_ACK)
+		send_text(conn, OPCODE_TEXT, text_of(message_ack));
+}
+
+/* The client closes first, or answers our close (RFC 6455 section 5.5.1). */
+static void
+on_close(struct conn *conn)
+{
+	unsigned code = reader_close_code(&conn->reader);
+	struct frame *frame;
+
+	conn->deaf = true;
+	conn->finished = true;
+	if (conn->state != CONN_OPEN) {
+		conn_mark(conn);
+		return;
+	}
+	log_info("ws.close", LOG_INT("conn", conn->number), LOG_INT("code", code),
+	    LOG_STR("by", "client"),
+	    LOG_INT("seconds", (conn->server->now_ms - conn->opened_ms) / 1000));
+	stats_close(&conn->server->stats, code);
+	frame = code == CLOSE_NO_CODE ? frame_new(OPCODE_CLOSE, text_of("")) :
+	    frame_new_close((enum close_code)code, "");
+	conn_enter(conn, CONN_CLOSING);
+	conn_send(conn, frame, false);
+	if (frame != NULL)
+		frame_drop(&frame);
+}
+
+void
+watch_event(struct conn *conn, enum reader_event event)
+{
+	switch (event) {
+	case READER_TEXT:
+		if (conn->state == CONN_OPEN)
+			on_text(conn);
+		break;
+	case READER_PING:
+		if (conn->state == CONN_OPEN)
+			send_text(conn, OPCODE_PONG, reader_payload(&conn->reader));
+		break;
+	case READER_CLOSE:
+		on_close(conn);
+		break;
+	case READER_ERROR:
+		/* The connection is failed (section 7.1.7): nothing is awaited of the client. */
+		conn->deaf = true;
+		conn->finished = true;
+		conn_close(conn, reader_close_code(&conn->reader), reader_error(&conn->reader));
+		conn_mark(conn);
+		break;
+	case READER_PONG:
+	case READER_MORE:
+		break;
+	}
+}

@@ -1,0 +1,545 @@
+/*
+ * test-token.c: every way in which a token can be wrong, libjwt's known traps among them. The tokens
+ * are made here, by libcrypto alone, so that libjwt does not judge its own work.
+ */
+#include "token/token.h"
+
+#include "base/digest.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define SECRET "an-example-secret-of-forty-bytes-exactly"
+#define USER "550e8400-e29b-41d4-a716-446655440000"
+#define SUB "\"sub\":\"" USER "\""
+#define HS256 "{\"alg\":\"HS256\",\"typ\":\"JWT\"}"
+#define NOW 1766140200
+
+static const struct token_rules lax = { "", "", 30 };
+static const struct token_rules strict = { "https://issuer.example", "milepost", 30 };
+
+static void
+base64url(struct buf *out, const void *data, size_t len)
+{
+	char *text = malloc(4 * ((len + 2) / 3) + 1);
+
+	assert_non_null(text);
+	digest_base64(data, len, text);
+	for (char *c = text; *c != '\0' && *c != '='; c++)
+		buf_puts(out, *c == '+' ? "-" : *c == '/' ? "_" : (char[]){ *c, '\0' });
+	free(text);
+}
+
+/* header.payload.signature, signed with this hash; NULL: with an empty signature. */
+static struct text
+sign(struct buf *out, const char *header, const char *payload, const EVP_MD *md, const char *secret)
+{
+	unsigned char mac[EVP_MAX_MD_SIZE];
+	unsigned mac_len = 0;
+
+	buf_reset(out);
+	base64url(out, header, strlen(header));
+	buf_puts(out, ".");
+	base64url(out, payload, strlen(payload));
+	if (md != NULL)
+		assert_non_null(HMAC(md, secret, (int)strlen(secret), (unsigned char *)out->data,
+		    out->len, mac, &mac_len));
+	buf_puts(out, ".");
+	base64url(out, mac, mac_len);
+	assert_int_equal(out->err, ERR_OK);
+	return buf_view(out);
+}
+
+static struct token_keys *
+keys_of(const char *secret)
+{
+	struct token_keys *keys = NULL;
+
+	assert_int_equal(token_keys_new(text_of(secret), &keys), ERR_OK);
+	return keys;
+}
+
+static enum token_cause
+verify(const struct token_rules *rules, struct text token, struct token_claims *out)
+{
+	struct token_keys *keys = keys_of(SECRET);
+	enum token_cause cause = token_verify(keys, rules, token, NOW, out);
+
+	token_keys_free(&keys);
+	assert_null(keys);
+	return cause;
+}
+
+/* How a well-signed payload fares. */
+static enum token_cause
+payload_cause(const struct token_rules *rules, const char *payload)
+{
+	struct buf token = BUF_INIT(65536);
+	struct token_claims claims;
+	enum token_cause cause =
+	    verify(rules, sign(&token, HS256, payload, EVP_sha256(), SECRET), &claims);
+
+	buf_fini(&token);
+	return cause;
+}
+
+static enum token_cause
+header_cause(const char *header)
+{
+	struct buf token = BUF_INIT(65536);
+	struct token_claims claims;
+	enum token_cause cause = verify(&lax,
+	    sign(&token, header, "{" SUB ",\"exp\":1766150000}", EVP_sha256(), SECRET), &claims);
+
+	buf_fini(&token);
+	return cause;
+}
+
+static void
+test_good(void **state)
+{
+	struct buf token = BUF_INIT(65536);
+	struct token_keys *keys = keys_of(SECRET), *others = keys_of(SECRET "x");
+	struct token_claims claims;
+	struct id user;
+
+	(void)state;
+	assert_int_equal(id_parse(text_of(USER), &user), ERR_OK);
+	sign(&token, HS256, "{" SUB ",\"exp\":1766150000,\"role\":\"therapist\",\"other\":{\"a\":[1]}}",
+	    EVP_sha256(), SECRET);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	assert_true(id_equal(&claims.user, &user));
+	assert_int_equal(claims.expires, 1766150000);
+	assert_int_equal(claims.role, ROLE_THERAPIST);
+	assert_true(token_keys_know(keys, claims.key));
+	assert_false(token_keys_know(others, claims.key));
+	assert_int_equal(token_verify(others, &lax, buf_view(&token), NOW, &claims), TOKEN_SIGNATURE);
+	token_keys_free(&keys);
+	token_keys_free(&others);
+	token_keys_free(&others);
+	buf_fini(&token);
+}
+
+static void
+test_claims(void **state)
+{
+	static const struct {
+		const char *payload;
+		enum token_cause cause;
+	} cases[] = {
+		{ "{" SUB ",\"exp\":1766150000}", TOKEN_OK },
+		{ "{\"sub\":\"550E8400-E29B-41D4-A716-446655440000\",\"exp\":1766150000}", TOKEN_OK },
+		{ "{\"exp\":1766150000}", TOKEN_CLAIMS },
+		{ "{\"sub\":\"therapist@example.org\",\"exp\":1766150000}", TOKEN_CLAIMS },
+		{ "{\"sub\":7,\"exp\":1766150000}", TOKEN_CLAIMS },
+		{ "{\"sub\":null,\"exp\":1766150000}", TOKEN_CLAIMS },
+		{ "{\"sub\":[\"" USER "\"],\"exp\":1766150000}", TOKEN_CLAIMS },
+		/* exp: required, whole seconds, of our era */
+		{ "{" SUB "}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":null}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":\"1766150000\"}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1766150000.5}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1.76615e9}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":true}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":-1}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":0}", TOKEN_EXPIRED },
+		{ "{" SUB ",\"exp\":253402300799}", TOKEN_OK },
+		{ "{" SUB ",\"exp\":253402300800}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":99999999999999999999999}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1,\"exp\":1766150000}", TOKEN_MALFORMED },
+		{ "{" SUB "," SUB ",\"exp\":1766150000}", TOKEN_MALFORMED },
+		/* leeway, at its edges: NOW is 1766140200, the leeway 30 */
+		{ "{" SUB ",\"exp\":1766140169}", TOKEN_EXPIRED },
+		{ "{" SUB ",\"exp\":1766140170}", TOKEN_EXPIRED },
+		{ "{" SUB ",\"exp\":1766140171}", TOKEN_OK },
+		{ "{" SUB ",\"exp\":1766150000,\"nbf\":1766140230}", TOKEN_OK },
+		{ "{" SUB ",\"exp\":1766150000,\"nbf\":1766140231}", TOKEN_NOT_YET },
+		{ "{" SUB ",\"exp\":1766150000,\"iat\":1766140230}", TOKEN_OK },
+		{ "{" SUB ",\"exp\":1766150000,\"iat\":1766140231}", TOKEN_NOT_YET },
+		{ "{" SUB ",\"exp\":1766150000,\"nbf\":\"0\"}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1766150000,\"iat\":1766140000.25}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1766150000,\"iat\":null}", TOKEN_CLAIMS },
+		/* type: access or nothing */
+		{ "{" SUB ",\"exp\":1766150000,\"type\":\"access\"}", TOKEN_OK },
+		{ "{" SUB ",\"exp\":1766150000,\"type\":\"refresh\"}", TOKEN_TYPE },
+		{ "{" SUB ",\"exp\":1766150000,\"type\":null}", TOKEN_TYPE },
+		{ "{" SUB ",\"exp\":1766150000,\"type\":\"Access\"}", TOKEN_TYPE },
+		/* role: a hint only */
+		{ "{" SUB ",\"exp\":1766150000,\"role\":\"emperor\"}", TOKEN_OK },
+		{ "{" SUB ",\"exp\":1766150000,\"role\":7}", TOKEN_OK },
+		/* iss and aud that nobody asks for */
+		{ "{" SUB ",\"exp\":1766150000,\"iss\":7,\"aud\":\"elsewhere\"}", TOKEN_OK },
+		/* no object at all */
+		{ "[]", TOKEN_MALFORMED },
+		{ "\"" USER "\"", TOKEN_MALFORMED },
+		{ "{" SUB ",\"exp\":1766150000} x", TOKEN_MALFORMED },
+		{ "", TOKEN_MALFORMED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(cases); i++) {
+		enum token_cause cause = payload_cause(&lax, cases[i].payload);
+
+		if (cause != cases[i].cause)
+			fail_msg("%s: %s", cases[i].payload, token_cause_name(cause));
+	}
+}
+
+static void
+test_issuer_and_audience(void **state)
+{
+#define BASE "{" SUB ",\"exp\":1766150000"
+#define ISS ",\"iss\":\"https://issuer.example\""
+	static const struct {
+		const char *payload;
+		enum token_cause cause;
+	} cases[] = {
+		{ BASE ISS ",\"aud\":\"milepost\"}", TOKEN_OK },
+		{ BASE ISS ",\"aud\":[\"other\",\"milepost\"]}", TOKEN_OK },
+		{ BASE ",\"aud\":\"milepost\"}", TOKEN_ISSUER },
+		{ BASE ",\"iss\":\"https://issuer.example.org\",\"aud\":\"milepost\"}", TOKEN_ISSUER },
+		{ BASE ",\"iss\":[\"https://issuer.example\"],\"aud\":\"milepost\"}", TOKEN_ISSUER },
+		{ BASE ISS "}", TOKEN_AUDIENCE },
+		{ BASE ISS ",\"aud\":\"mileposts\"}", TOKEN_AUDIENCE },
+		{ BASE ISS ",\"aud\":[]}", TOKEN_AUDIENCE },
+		{ BASE ISS ",\"aud\":[\"other\"]}", TOKEN_AUDIENCE },
+		{ BASE ISS ",\"aud\":{\"milepost\":true}}", TOKEN_AUDIENCE },
+		{ BASE ISS ",\"aud\":[[\"milepost\"]]}", TOKEN_AUDIENCE },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(cases); i++) {
+		enum token_cause cause = payload_cause(&strict, cases[i].payload);
+
+		if (cause != cases[i].cause)
+			fail_msg("%s: %s", cases[i].payload, token_cause_name(cause));
+	}
+}
+
+/* Each of these is signed well with HMAC-SHA256 and our secret. */
+static void
+test_header(void **state)
+{
+	static const struct {
+		const char *header;
+		enum token_cause cause;
+	} cases[] = {
+		{ "{\"alg\":\"HS256\"}", TOKEN_OK },
+		{ "{\"alg\":\"HS256\",\"typ\":\"jwt\",\"kid\":\"1\"}", TOKEN_OK },
+		{ "{\"alg\":\"hs256\"}", TOKEN_ALGORITHM },
+		{ "{\"alg\":\"none\"}", TOKEN_ALGORITHM },
+		{ "{\"alg\":\"RS256\"}", TOKEN_ALGORITHM },
+		{ "{\"alg\":256}", TOKEN_ALGORITHM },
+		{ "{\"typ\":\"JWT\"}", TOKEN_ALGORITHM },
+		{ "{\"alg\":\"none\",\"alg\":\"HS256\"}", TOKEN_MALFORMED },
+		{ "{\"alg\":\"HS256\",\"crit\":[\"exp\"]}", TOKEN_MALFORMED },
+		{ "{\"alg\":\"HS256\",\"typ\":\"at+jwt\"}", TOKEN_TYPE },
+		{ "{\"alg\":\"HS256\",\"typ\":7}", TOKEN_TYPE },
+		{ "null", TOKEN_MALFORMED },
+		{ "{\"alg\":\"HS256\"", TOKEN_MALFORMED },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(cases); i++) {
+		enum token_cause cause = header_cause(cases[i].header);
+
+		if (cause != cases[i].cause)
+			fail_msg("%s: %s", cases[i].header, token_cause_name(cause));
+	}
+}
+
+static void
+test_signature(void **state)
+{
+	static const char payload[] = "{" SUB ",\"exp\":1766150000}";
+	struct buf token = BUF_INIT(65536), other = BUF_INIT(65536);
+	struct token_claims claims = { .expires = 42 };
+	char *dot;
+
+	(void)state;
+	sign(&token, "{\"alg\":\"none\"}", payload, NULL, NULL);
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_ALGORITHM);
+	sign(&token, "{\"alg\":\"HS512\"}", payload, EVP_sha512(), SECRET);
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_ALGORITHM);
+	sign(&token, HS256, payload, NULL, NULL);
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_SIGNATURE);
+	sign(&token, HS256, payload, EVP_sha512(), SECRET);
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_SIGNATURE);
+	sign(&token, HS256, payload, EVP_sha256(), "another-secret-of-thirty-two-bytes");
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_SIGNATURE);
+	sign(&token, HS256, payload, EVP_sha256(), "");
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_SIGNATURE);
+	/* A good signature, cut and drawn out. */
+	sign(&token, HS256, payload, EVP_sha256(), SECRET);
+	token.len--;
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_SIGNATURE);
+	token.len++;
+	buf_puts(&token, "A");
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_SIGNATURE);
+	/* Another payload under it. */
+	sign(&token, HS256, payload, EVP_sha256(), SECRET);
+	sign(&other, HS256, "{" SUB ",\"exp\":1766159999}", EVP_sha256(), SECRET);
+	dot = memrchr(token.data, '.', token.len);
+	memcpy(memrchr(other.data, '.', other.len), dot, (size_t)(token.data + token.len - dot));
+	assert_int_equal(verify(&lax, buf_view(&other), &claims), TOKEN_SIGNATURE);
+	assert_int_equal(claims.expires, 42); /* untouched by all that failed */
+	assert_int_equal(verify(&lax, buf_view(&token), &claims), TOKEN_OK);
+	buf_fini(&token);
+	buf_fini(&other);
+}
+
+/* Every single bit of a token counts. */
+static void
+test_every_bit(void **state)
+{
+	struct buf token = BUF_INIT(65536);
+	struct token_keys *keys = keys_of(SECRET);
+	struct token_claims claims;
+
+	(void)state;
+	sign(&token, HS256, "{" SUB ",\"exp\":1766150000}", EVP_sha256(), SECRET);
+	for (size_t bit = 0; bit < token.len * 8; bit++) {
+		token.data[bit / 8] = (char)(token.data[bit / 8] ^ (1 << bit % 8));
+		assert_int_not_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+		token.data[bit / 8] = (char)(token.data[bit / 8] ^ (1 << bit % 8));
+	}
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	for (size_t len = 0; len < token.len; len++)
+		assert_int_not_equal(token_verify(keys, &lax, (struct text){ token.data, len }, NOW,
+		    &claims), TOKEN_OK);
+	token_keys_free(&keys);
+	buf_fini(&token);
+}
+
+static void
+test_malformed(void **state)
+{
+	static const char *const bad[] = { "", ".", "..", "...", "a", "a.b", "a.b.c.d", "a.b.c", "!.b.c",
+		"eyJhbGciOiJIUzI1NiJ9..", "eyJhbGciOiJIUzI1NiJ9", "eyJhbGciOiJIUzI1NiJ9.e30=.x",
+		"eyJhbGciOiJIUzI1NiJ9 .e30.x", "eyJhbGciOiJIUzI1NiJ9.W10.x" };
+	struct token_claims claims;
+
+	(void)state;
+	for (size_t i = 0; i < countof(bad); i++)
+		assert_int_equal(verify(&lax, text_of(bad[i]), &claims), TOKEN_MALFORMED);
+	assert_int_equal(verify(&lax, (struct text){ NULL, 0 }, &claims), TOKEN_MALFORMED);
+	assert_int_equal(verify(&lax, (struct text){ "eyJhbGciOiJIUzI1NiJ9.e30.\0", 26 }, &claims),
+	    TOKEN_MALFORMED);
+}
+
+/* A token of exactly so many bytes. The header's base64 has 36 and the signature's 43. */
+static enum token_cause
+sized_cause(size_t size)
+{
+	struct buf token = BUF_INIT(65536);
+	struct token_claims claims;
+	size_t payload_len = (size - 36 - 43 - 2) / 4 * 3 + (size - 36 - 43 - 2) % 4 * 3 / 4;
+	char *payload = malloc(payload_len + 1);
+	const char start[] = "{" SUB ",\"exp\":1766150000,\"pad\":\"";
+	enum token_cause cause;
+
+	assert_non_null(payload);
+	memset(payload, 'x', payload_len);
+	memcpy(payload, start, strlen(start));
+	memcpy(payload + payload_len - 2, "\"}", 3);
+	sign(&token, HS256, payload, EVP_sha256(), SECRET);
+	assert_int_equal(token.len, size);
+	cause = verify(&lax, buf_view(&token), &claims);
+	free(payload);
+	buf_fini(&token);
+	return cause;
+}
+
+static void
+test_size(void **state)
+{
+	(void)state;
+	assert_int_equal(sized_cause(TOKEN_MAX - 1), TOKEN_OK);
+	assert_int_equal(sized_cause(TOKEN_MAX), TOKEN_OK);
+	assert_int_equal(sized_cause(TOKEN_MAX + 2), TOKEN_MALFORMED);
+	assert_int_equal(sized_cause(60000), TOKEN_MALFORMED);
+	assert_int_equal(token_cause_name(TOKEN_OK)[0], 'o');
+}
+
+static void
+test_mint(void **state)
+{
+	struct buf token = BUF_INIT(TOKEN_MAX), tiny = BUF_INIT(16);
+	struct token_keys *keys = keys_of(SECRET);
+	struct token_claims wanted = { .expires = NOW + 60, .role = ROLE_PATIENT }, got;
+
+	(void)state;
+	assert_int_equal(id_parse(text_of(USER), &wanted.user), ERR_OK);
+	assert_int_equal(token_mint(keys, &strict, &wanted, NOW, &token), ERR_OK);
+	assert_int_equal(token_verify(keys, &strict, buf_view(&token), NOW, &got), TOKEN_OK);
+	assert_true(id_equal(&got.user, &wanted.user));
+	assert_int_equal(got.expires, NOW + 60);
+	assert_int_equal(got.role, ROLE_PATIENT);
+	assert_int_equal(token_verify(keys, &strict, buf_view(&token), NOW + 89, &got), TOKEN_OK);
+	assert_int_equal(token_verify(keys, &strict, buf_view(&token), NOW + 90, &got), TOKEN_EXPIRED);
+	assert_int_equal(token_verify(keys, &strict, buf_view(&token), NOW - 31, &got), TOKEN_NOT_YET);
+	/* Without rules and role these claims are left out. */
+	wanted.role = ROLE_NONE;
+	buf_reset(&token);
+	assert_int_equal(token_mint(keys, &lax, &wanted, NOW, &token), ERR_OK);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &got), TOKEN_OK);
+	assert_int_equal(got.role, ROLE_NONE);
+	assert_int_equal(token_verify(keys, &strict, buf_view(&token), NOW, &got), TOKEN_ISSUER);
+	assert_int_equal(token_mint(keys, &lax, &wanted, NOW, &tiny), ERR_LIMIT);
+	token_keys_free(&keys);
+	buf_fini(&token);
+	buf_fini(&tiny);
+}
+
+static void
+write_file(const char *path, const char *content, size_t len, mode_t mode)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(write(fd, content, len), (ssize_t)len);
+	assert_int_equal(fchmod(fd, mode), 0);
+	close(fd);
+}
+
+static enum err
+load(const char *path, const char *wanted_why)
+{
+	struct token_keys *keys = NULL, *same = keys_of(SECRET);
+	struct token_claims claims;
+	struct buf why = BUF_INIT(1024), token = BUF_INIT(TOKEN_MAX);
+	enum err err = token_keys_load(path, &keys, &why);
+
+	if (err == ERR_OK) { /* whatever surrounds it, it is SECRET */
+		sign(&token, HS256, "{" SUB ",\"exp\":1766150000}", EVP_sha256(), SECRET);
+		assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+		assert_true(token_keys_know(same, claims.key));
+		assert_int_equal(why.len, 0);
+	} else {
+		assert_null(keys);
+		if (strstr(buf_cstr(&why), wanted_why) == NULL || strstr(why.data, path) == NULL)
+			fail_msg("\"%s\" lacks \"%s\"", why.data, wanted_why);
+	}
+	token_keys_free(&keys);
+	token_keys_free(&same);
+	buf_fini(&why);
+	buf_fini(&token);
+	return err;
+}
+
+static void
+test_load(void **state)
+{
+	char dir[] = "/tmp/mp-token-XXXXXX", path[64], big[TOKEN_SECRET_MAX + 8];
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/secret", dir);
+	memset(big, 'x', sizeof(big));
+	assert_int_equal(load(path, "No such file"), ERR_SYSTEM);
+	assert_int_equal(load(dir, "not a file"), ERR_INPUT);
+	write_file(path, SECRET, strlen(SECRET), 0640);
+	assert_int_equal(load(path, ""), ERR_OK);
+	write_file(path, SECRET "\n", strlen(SECRET) + 1, 0600);
+	assert_int_equal(load(path, ""), ERR_OK);
+	write_file(path, SECRET "\r\n", strlen(SECRET) + 2, 0400);
+	assert_int_equal(load(path, ""), ERR_OK);
+	write_file(path, SECRET, strlen(SECRET), 0644);
+	assert_int_equal(load(path, "chmod o-rwx"), ERR_DENIED);
+	write_file(path, SECRET, strlen(SECRET), 0602);
+	assert_int_equal(load(path, "chmod o-rwx"), ERR_DENIED);
+	write_file(path, "", 0, 0600);
+	assert_int_equal(load(path, "the secret has 0 bytes"), ERR_INPUT);
+	write_file(path, "\n", 1, 0600);
+	assert_int_equal(load(path, "the secret has 0 bytes"), ERR_INPUT);
+	write_file(path, big, TOKEN_SECRET_MIN - 1, 0600);
+	assert_int_equal(load(path, "the secret has 31 bytes"), ERR_INPUT);
+	write_file(path, big, TOKEN_SECRET_MAX + 1, 0600);
+	assert_int_equal(load(path, "longer than 1024"), ERR_LIMIT);
+	write_file(path, big, sizeof(big), 0600);
+	assert_int_equal(load(path, "longer than 1024"), ERR_LIMIT);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* The newline is the file's; everything else is the secret's. */
+static void
+test_load_longest(void **state)
+{
+	char dir[] = "/tmp/mp-token-XXXXXX", path[64], big[TOKEN_SECRET_MAX + 2];
+	struct token_keys *keys = NULL, *same = NULL;
+	struct buf why = BUF_INIT(1024), token = BUF_INIT(TOKEN_MAX);
+	struct token_claims claims = { .expires = NOW + 60 };
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	snprintf(path, sizeof(path), "%s/secret", dir);
+	memset(big, 'x', sizeof(big));
+	big[TOKEN_SECRET_MAX - 1] = '\n';
+	big[TOKEN_SECRET_MAX] = '\r';
+	big[TOKEN_SECRET_MAX + 1] = '\n';
+	big[0] = '\0';
+	write_file(path, big, sizeof(big), 0600);
+	assert_int_equal(token_keys_load(path, &keys, &why), ERR_OK);
+	assert_int_equal(token_keys_new((struct text){ big, TOKEN_SECRET_MAX }, &same), ERR_OK);
+	assert_int_equal(token_mint(keys, &lax, &claims, NOW, &token), ERR_OK);
+	assert_int_equal(token_verify(same, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	assert_true(token_keys_know(keys, claims.key));
+	token_keys_free(&keys);
+	token_keys_free(&same);
+	buf_fini(&why);
+	buf_fini(&token);
+	unlink(path);
+	rmdir(dir);
+}
+
+/* As a shell's <(command) gives it. */
+static void
+test_load_pipe(void **state)
+{
+	char path[32];
+	int ends[2];
+
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	assert_int_equal(write(ends[1], SECRET "\n", strlen(SECRET) + 1), strlen(SECRET) + 1);
+	close(ends[1]);
+	snprintf(path, sizeof(path), "/dev/fd/%d", ends[0]);
+	assert_int_equal(load(path, ""), ERR_OK);
+	close(ends[0]);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_good),
+		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_issuer_and_audience),
+		cmocka_unit_test(test_header),
+		cmocka_unit_test(test_signature),
+		cmocka_unit_test(test_every_bit),
+		cmocka_unit_test(test_malformed),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_mint),
+		cmocka_unit_test(test_load),
+		cmocka_unit_test(test_load_longest),
+		cmocka_unit_test(test_load_pipe),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
