@@ -51,8 +51,8 @@ bind_private(int fd, const struct sockaddr_un *addr)
 	return rc;
 }
 
-enum err
-fd_listen_unix(const char *path, unsigned mode, int *out)
+static enum err
+listen_unix(const char *path, unsigned mode, int *out)
 {
 	struct sockaddr_un addr = { .sun_family = AF_UNIX };
 	int fd, saved;
@@ -76,6 +76,19 @@ fail:
 	close(fd);
 	errno = saved;
 	return ERR_SYSTEM;
+}
+
+enum err
+fd_listen_at(const char *path, unsigned mode, int *fd, struct buf *why)
+{
+	enum err err = listen_unix(path, mode, fd);
+
+	if (err != ERR_OK)
+		buf_printf(why, "%s: %s", path,
+		    err == ERR_LIMIT ? "the path is too long for a unix socket (107 bytes)" :
+		    err == ERR_CONFLICT ? "another program listens there already" :
+		    strerror(errno));
+	return err;
 }
 
 static bool

@@ -3,6 +3,7 @@
 #define BASE_FD_H
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 
 #include <stdbool.h>
@@ -12,9 +13,9 @@
  * Listens on a unix stream socket at the path, with exactly this mode (0660, say). A stale socket
  * file is replaced; one behind which a program still accepts is not: ERR_CONFLICT. The descriptor
  * is close-on-exec and non-blocking. ERR_LIMIT: the path is too long for a unix socket. ERR_SYSTEM:
- * see errno. The caller closes *fd and, if it is the owner, unlinks the path.
+ * anything else. On failure why gets one line. The caller closes *fd and unlinks the path.
  */
-enum err fd_listen_unix(const char *path, unsigned mode, int *fd) MUST_USE;
+enum err fd_listen_at(const char *path, unsigned mode, int *fd, struct buf *why) MUST_USE;
 
 /*
  * A listening socket handed over by whoever started us: systemd's LISTEN_FDS protocol (descriptor

@@ -31,6 +31,14 @@ role_name(enum role role)
 	return roles[role];
 }
 
+enum role
+access_role(bool has_row, bool active, enum role row, bool trusted, enum role claimed)
+{
+	if (has_row)
+		return active ? row : ROLE_NONE;
+	return trusted ? claimed : ROLE_NONE;
+}
+
 enum err
 scope_parse(struct text t, enum scope *out)
 {

@@ -15,6 +15,12 @@ enum role { ROLE_NONE, ROLE_PATIENT, ROLE_THERAPIST, ROLE_ADMIN };
 enum err role_parse(struct text t, enum role *out) MUST_USE;
 const char *role_name(enum role role);
 
+/*
+ * The role that counts: that of the user's row, if there is one; else what the token claims, where
+ * tokens are trusted (users = token). ROLE_NONE: the user is unknown or inactive.
+ */
+enum role access_role(bool has_row, bool active, enum role row, bool trusted, enum role claimed);
+
 /* What a key may do. An admin key may do all that a worker key may. */
 enum scope { SCOPE_WORKER, SCOPE_ADMIN };
 

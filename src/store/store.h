@@ -81,8 +81,8 @@ enum err store_stats(struct store *store, struct store_stats *out) MUST_USE;
 /* SQLite's version, as text. */
 const char *store_library_version(void);
 
-/* Writes a whole, consistent copy to a new file, mode 0660 less the umask, that store_open can open.
- * ERR_CONFLICT: the file exists already. */
+/* Writes a whole, consistent copy to a new file, mode 0660 less the umask, that store_open can
+ * open. ERR_CONFLICT: the file exists already. */
 enum err store_backup(struct store *store, const char *path) MUST_USE;
 
 #endif

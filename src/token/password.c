@@ -77,8 +77,8 @@ password_fits(struct text password, struct text hash)
 
 /*
  * libcrypt judges the method, by the beginning; whether a whole hash follows is seen at its last
- * field, which every method that is still of use writes with 43 characters or more. DES crypt begins
- * without $ (so libcrypt takes any text for it), MD5 crypt is shorter: both are refused.
+ * field, which every method that is still of use writes with 43 characters or more. DES crypt
+ * begins without $ (so libcrypt takes any text for it), MD5 crypt is shorter: both are refused.
  */
 bool
 password_is_hash(struct text hash)

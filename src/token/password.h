@@ -1,4 +1,4 @@
-/* password.h: password hashes by libcrypt: yescrypt for new ones, bcrypt and others as they come. */
+/* password.h: password hashes by libcrypt: yescrypt for new ones, bcrypt and others as given. */
 #ifndef TOKEN_PASSWORD_H
 #define TOKEN_PASSWORD_H
 
@@ -21,8 +21,8 @@ enum err password_hash(struct text password, struct buf *out) MUST_USE;
  */
 bool password_fits(struct text password, struct text hash);
 
-/* Is this a hash that libcrypt can check (yescrypt, bcrypt, sha512crypt, ...)? DES and MD5 crypt are
- * refused. */
+/* Is this a hash that libcrypt can check (yescrypt, bcrypt, sha512crypt, ...)? DES and MD5 crypt
+ * are refused. */
 bool password_is_hash(struct text hash);
 
 #endif

@@ -1,4 +1,4 @@
-/* token.c: verifying and minting tokens: libjwt for the signature, our own eyes for all the rest. */
+/* token.c: verifying and minting: libjwt for the signature, our own eyes for all the rest. */
 #include "token/token.h"
 
 #include "base/digest.h"

@@ -4,24 +4,19 @@
 #include "base/clock.h"
 #include "ws/server.h"
 
-/* Fills in role and user_active. A row wins over what the token claims. */
+/* Fills in user, role and user_active. */
 static enum err
 find_user(struct server *server, const struct id *id, enum role claimed, struct facts *facts)
 {
-	struct user user;
+	struct user user = { .role = ROLE_NONE };
 	enum err err = store_user_find(server->store, id, &user);
 
-	facts->user = *id;
-	if (err == ERR_OK) {
-		facts->user_active = user.active;
-		facts->role = user.role;
-		return ERR_OK;
-	}
-	if (err != ERR_ABSENT)
+	if (err != ERR_OK && err != ERR_ABSENT)
 		return err;
-	facts->user_active =
-	    server->config->users == USERS_TOKEN && claimed != ROLE_NONE;
-	facts->role = facts->user_active ? claimed : ROLE_NONE;
+	facts->user = *id;
+	facts->role = access_role(err == ERR_OK, user.active, user.role,
+	    server->config->users == USERS_TOKEN, claimed);
+	facts->user_active = facts->role != ROLE_NONE;
 	return ERR_OK;
 }
 

@@ -8,7 +8,6 @@
 #include "token/token.h"
 #include "ws/server.h"
 
-#include <errno.h>
 #include <ev.h>
 #include <getopt.h>
 #include <signal.h>
@@ -108,25 +107,18 @@ load(const char *path, struct config **config, struct token_keys **keys, struct 
 /* The socket that a supervisor handed over, or our own, whose path is copied to *own_path: a reload
  * replaces the configuration. */
 static int
-listen_somewhere(const struct options *options, const struct config *config, char **own_path)
+listen_somewhere(const struct options *options, const struct config *config, char **own_path,
+    struct buf *why)
 {
 	const char *path = options->socket != NULL ? options->socket : config->ws_socket;
-	char why[512];
-	enum err err;
 	int fd;
 
-	*own_path = NULL;
 	if (options->socket == NULL && fd_inherited(&fd) == ERR_OK)
 		return fd;
-	err = fd_listen_unix(path, (unsigned)config->socket_mode, &fd);
-	if (err == ERR_OK) {
-		*own_path = strdup(path);
-		return fd;
-	}
-	snprintf(why, sizeof(why), "%s: %s", path,
-	    err == ERR_LIMIT ? "the path is too long for a unix socket (107 bytes)" :
-	    err == ERR_CONFLICT ? "another program listens there already" : strerror(errno));
-	fatal(why);
+	if (fd_listen_at(path, (unsigned)config->socket_mode, &fd, why) != ERR_OK)
+		fatal(buf_cstr(why));
+	*own_path = strdup(path);
+	return fd;
 }
 
 /* What the signal handlers need. */
@@ -212,7 +204,7 @@ serve(const struct options *options, struct config *config, struct token_keys *k
     struct buf *why)
 {
 	struct process process = { .options = options };
-	int fd = listen_somewhere(options, config, &process.own_path);
+	int fd = listen_somewhere(options, config, &process.own_path, why);
 
 	if (server_new(config, keys, fd, &process.server, why) != ERR_OK) {
 		if (process.own_path != NULL)

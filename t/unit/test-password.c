@@ -18,8 +18,8 @@ static const struct {
 	{ "U*U*U", "$2b$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a" },
 	{ "\xa3", "$2y$05$/OK.fbVrR/bpIqNJ5ianF.Sa7shbm4.OzKpvFnX1pQLmQW96oUlCq" },
 	{ "Hello world!",
-	    "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEdFCo"
-	    "EOfaS35inz1" },
+	    "$6$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEd"
+	    "FCoEOfaS35inz1" },
 	{ "pleaseletmein",
 	    "$y$jD5.7$LdJMENpBABJJ3hIHjB1Bi.$HboGM6qPrsK.StKYGt6KErmUYtioHreJd98oIugoNB6" },
 	{ "milepost", "$y$j9T$MF0DAyURVw.UgJfdt3Pv.0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA" },
@@ -68,7 +68,8 @@ test_limits(void **state)
 	(void)state;
 	memset(longest, 'x', sizeof(longest));
 	assert_int_equal(password_hash(text_of("seven77"), &hash), ERR_INPUT);
-	assert_int_equal(password_hash((struct text){ longest, PASSWORD_MAX + 1 }, &hash), ERR_INPUT);
+	assert_int_equal(password_hash((struct text){ longest, PASSWORD_MAX + 1 }, &hash),
+	    ERR_INPUT);
 	assert_int_equal(password_hash((struct text){ "with\0null", 9 }, &hash), ERR_INPUT);
 	assert_int_equal(password_hash((struct text){ NULL, 0 }, &hash), ERR_INPUT);
 	assert_int_equal(hash.len, 0);
@@ -100,10 +101,11 @@ static void
 test_not_hashes(void **state)
 {
 	static const char *const bad[] = {
-		"", "*0", "*1", "*", "x", "plaintext-password", "$y$", "$y$j9T$MF0DAyURVw.UgJfdt3Pv.0",
-		"$2b$05$XXXXXXXXXXXXXXXXXXXXXO", "$2c$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc",
-		"$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHRzb21lc2FsdA$"
-		"RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs",
+		"", "*0", "*1", "*", "x", "plaintext-password", "$y$",
+		"$y$j9T$MF0DAyURVw.UgJfdt3Pv.0",
+		"$2b$05$XXXXXXXXXXXXXXXXXXXXXO",
+		"$2c$05$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
+		"$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs",
 		"rl.3StKT.4T8M",                      /* DES: "rasmuslerdorf" */
 		"$1$rasmusle$rISCgZzpwk3UhDidwXvin0", /* MD5 */
 		"pbkdf2_sha256$260000$salt$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs",

@@ -1,0 +1,77 @@
+/* app.h: what all requests of a milepost-api process share, and what each of its threads has. */
+#ifndef API_APP_H
+#define API_APP_H
+
+#include "api/commit.h"
+#include "base/attr.h"
+#include "base/config.h"
+#include "base/err.h"
+#include "store/store.h"
+#include "token/token.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+/* A configuration with its keys: immutable, shared by the requests that began with it. */
+struct settings {
+	atomic_uint refs;
+	struct config *config;
+	struct token_keys *keys;
+	struct token_rules rules; /* borrows from config */
+};
+
+/* Reads configuration and secret. On failure why gets one line. One reference, the caller's. */
+enum err settings_load(const char *path, struct settings **out, struct buf *why) MUST_USE;
+void settings_drop(struct settings **settings);
+
+enum app_counter {
+	COUNT_STORED,
+	COUNT_SAME,
+	COUNT_CONFLICT,
+	COUNT_INVALID,
+	COUNT_LOGINS,
+	COUNT_LOGIN_FAILURES,
+	COUNT_AUTH_MISSING,
+	COUNT_AUTH_KEY,   /* an unknown key */
+	COUNT_AUTH_TOKEN, /* a token that fails */
+	COUNT_AUTH_USER,  /* a good token of an unknown or inactive user */
+	COUNT_STATUS,     /* + status / 100: requests by their status' first digit */
+	COUNT__MAX = COUNT_STATUS + 6
+};
+
+struct app {
+	pthread_mutex_t lock; /* of settings */
+	struct settings *settings;
+	struct commit *commit;
+	pthread_mutex_t logins; /* of logins_now */
+	pthread_cond_t login_left;
+	unsigned logins_now;
+	atomic_ullong counters[COUNT__MAX];
+};
+
+/* Takes the caller's reference of settings. mode as commit_new's. Errors and why are store_open's. */
+enum err app_new(struct settings *settings, enum store_mode mode, struct app **out, struct buf *why)
+    MUST_USE;
+void app_free(struct app **app);
+
+/* The present settings, with a reference for the caller. */
+struct settings *app_settings(struct app *app);
+
+/* Takes over new ones (and the caller's reference). */
+void app_reload(struct app *app, struct settings *settings);
+
+void app_count(struct app *app, enum app_counter counter);
+
+/* One thread's part: a connection for reading, and the settings of the request that it serves. */
+struct worker {
+	struct app *app;
+	struct store *store;
+	struct settings *settings; /* valid while a request is served */
+};
+
+/* Errors and why are store_open's. */
+enum err worker_init(struct worker *worker, struct app *app, struct buf *why) MUST_USE;
+void worker_fini(struct worker *worker);
+
+#endif

@@ -1,0 +1,49 @@
+/*
+ * commit.h: group commit. Threads hand what they want to write to whoever holds the one writer
+ * connection; that thread, the leader, commits all that wait in one transaction and one fsync.
+ */
+#ifndef API_COMMIT_H
+#define API_COMMIT_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "bell/bell.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct commit;
+
+/*
+ * What one request wants to write. Called inside a transaction, by any thread, while the requesting
+ * one waits. Its answer may be an error that leaves the transaction sound (ERR_ABSENT, ERR_CONFLICT,
+ * ...); BUSY, FULL, NOMEM and SYSTEM end it for the whole group.
+ */
+typedef enum err (*commit_fn)(void *arg, struct store *store);
+
+/* Errors and why are store_open's. mode: STORE_WRITE, or STORE_BRIEF for a CGI process. group_max:
+ * requests in one transaction. The caller frees *out. */
+enum err commit_new(const char *database, enum store_mode mode, int busy_ms, size_t group_max,
+    struct commit **out, struct buf *why) MUST_USE;
+
+/* No thread may be inside commit_run any more. */
+void commit_free(struct commit **commit);
+
+/*
+ * Runs fn in a transaction and returns when it is durable and the bell was rung: then the answer is
+ * fn's. Otherwise it is the transaction's failure, and nothing was stored. Any number of threads.
+ */
+enum err commit_run(struct commit *commit, commit_fn fn, void *arg) MUST_USE;
+
+struct commit_stats {
+	uint64_t requests;   /* that went through commit_run */
+	uint64_t groups;     /* transactions */
+	uint64_t failures;   /* transactions that failed */
+	uint64_t busy_ms;    /* time spent in transactions */
+	int64_t running_ms;  /* how long the present one has been running; 0: none is */
+};
+void commit_stats(struct commit *commit, struct commit_stats *out);
+
+#endif

@@ -1,0 +1,215 @@
+/*
+ * fcgi.c: libfcgi's requests by threads. The only file that sees fcgiapp.h.
+ *
+ * The listening socket may be shared with other processes, so it is neither shut down nor waited for
+ * in accept: each thread waits in an epoll of its own, which wakes one thread per connection, and
+ * which an eventfd ends.
+ */
+#include "api/fcgi.h"
+
+#include "api/route.h"
+#include "base/log.h"
+#include "wire/http.h"
+
+#include <errno.h>
+#include <fcgiapp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BACK_OFF_MS 100 /* when descriptors have run out */
+
+struct thread {
+	pthread_t id;
+	struct worker worker;
+	int listen_fd;
+	int epoll_fd;
+	int stop_fd; /* borrowed: readable once all shall stop */
+};
+
+static const char *
+get_param(void *arg, const char *name)
+{
+	const FCGX_Request *request = arg;
+
+	return FCGX_GetParam(name, request->envp);
+}
+
+static size_t
+read_body(void *arg, char *data, size_t len)
+{
+	FCGX_Request *request = arg;
+	int n = FCGX_GetStr(data, len > INT32_MAX ? INT32_MAX : (int)len, request->in);
+
+	return n > 0 ? (size_t)n : 0;
+}
+
+static void
+write_reply(FCGX_Request *fcgi, const struct request *request, const struct reply *reply)
+{
+	struct buf head = BUF_INIT(4096);
+
+	buf_printf(&head, "Status: %d %s\r\n", reply->status, http_reason(reply->status));
+	if (reply->content_type != NULL)
+		buf_printf(&head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+		    reply->content_type, reply->body.len);
+	buf_text(&head, buf_view(&reply->headers));
+	buf_puts(&head, "\r\n");
+	FCGX_PutStr(head.data, (int)head.len, fcgi->out);
+	if (reply->content_type != NULL && !text_is(request->method, "HEAD"))
+		FCGX_PutStr(reply->body.data, (int)reply->body.len, fcgi->out);
+	buf_fini(&head);
+}
+
+static void
+serve(struct thread *thread, FCGX_Request *fcgi)
+{
+	struct request request;
+	struct reply reply;
+
+	request_from_cgi(&request, get_param, fcgi);
+	request.read = read_body;
+	request.read_arg = fcgi;
+	reply_init(&reply);
+	route_serve(&thread->worker, &request, &reply);
+	write_reply(fcgi, &request, &reply);
+	reply_fini(&reply);
+}
+
+static void
+back_off(void)
+{
+	const struct timespec pause = { .tv_nsec = BACK_OFF_MS * 1000000L };
+
+	nanosleep(&pause, NULL);
+}
+
+/* Waits for a connection. False: it is time to stop. */
+static bool
+wait_for_request(const struct thread *thread)
+{
+	struct epoll_event event;
+	int n;
+
+	do {
+		n = epoll_wait(thread->epoll_fd, &event, 1, -1);
+	} while (n < 0 && errno == EINTR);
+	return n == 1 && event.data.fd == thread->listen_fd;
+}
+
+static void *
+run(void *arg)
+{
+	struct thread *thread = arg;
+	FCGX_Request fcgi;
+
+	FCGX_InitRequest(&fcgi, thread->listen_fd, FCGI_FAIL_ACCEPT_ON_INTR);
+	while (wait_for_request(thread)) {
+		int rc = FCGX_Accept_r(&fcgi);
+
+		if (rc == 0) {
+			serve(thread, &fcgi);
+			FCGX_Finish_r(&fcgi);
+		} else if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM) {
+			log_warn("api.accept", LOG_STR("error", strerror(-rc)));
+			back_off();
+		}
+		/* Else another thread was faster (-EAGAIN), or the peer is gone already. */
+	}
+	FCGX_Free(&fcgi, 1);
+	return NULL;
+}
+
+static enum err
+watch(int epoll_fd, int fd, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.fd = fd };
+
+	return epoll_ctl(epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0 ? ERR_OK : ERR_SYSTEM;
+}
+
+static void
+thread_fini(struct thread *thread)
+{
+	worker_fini(&thread->worker);
+	if (thread->epoll_fd >= 0)
+		close(thread->epoll_fd);
+}
+
+static enum err
+thread_start(struct thread *thread, struct app *app, int listen_fd, int stop_fd, struct buf *why)
+{
+	enum err err;
+
+	*thread = (struct thread){ .listen_fd = listen_fd, .stop_fd = stop_fd, .epoll_fd = -1 };
+	err = worker_init(&thread->worker, app, why);
+	if (err != ERR_OK)
+		return err;
+	thread->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (thread->epoll_fd < 0 || watch(thread->epoll_fd, stop_fd, EPOLLIN) != ERR_OK ||
+	    watch(thread->epoll_fd, listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != ERR_OK ||
+	    pthread_create(&thread->id, NULL, run, thread) != 0) {
+		buf_printf(why, "a thread can't be started: %s", strerror(errno));
+		thread_fini(thread);
+		return ERR_SYSTEM;
+	}
+	return ERR_OK;
+}
+
+/* Takes signals until one says stop. */
+static void
+wait_for_stop(const struct fcgi_hooks *hooks)
+{
+	sigset_t signals;
+	int sig;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	for (;;) {
+		if (sigwait(&signals, &sig) != 0)
+			continue;
+		if (sig != SIGHUP)
+			return;
+		hooks->on_reload(hooks->arg);
+	}
+}
+
+enum err
+fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struct buf *why)
+{
+	size_t wanted = (size_t)app->settings->config->api_threads, started = 0;
+	struct thread *threads = calloc(wanted, sizeof(*threads));
+	int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	enum err err = ERR_OK;
+
+	if (threads == NULL || stop_fd < 0 || FCGX_Init() != 0) {
+		buf_puts(why, "FastCGI can't be set up");
+		err = ERR_SYSTEM;
+	}
+	while (err == ERR_OK && started < wanted) {
+		err = thread_start(&threads[started], app, listen_fd, stop_fd, why);
+		started += err == ERR_OK;
+	}
+	if (err == ERR_OK) {
+		hooks->on_ready(hooks->arg);
+		wait_for_stop(hooks);
+		hooks->on_stop(hooks->arg);
+	}
+	if (stop_fd >= 0)
+		eventfd_write(stop_fd, 1);
+	for (size_t i = 0; i < started; i++) {
+		pthread_join(threads[i].id, NULL);
+		thread_fini(&threads[i]);
+	}
+	if (stop_fd >= 0)
+		close(stop_fd);
+	free(threads);
+	return err;
+}

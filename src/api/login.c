@@ -1,0 +1,141 @@
+/* login.c: e-mail and password for a token, where no backend issues tokens. */
+#include "api/handlers.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/account.h"
+#include "token/password.h"
+#include "wire/json.h"
+
+#include <errno.h>
+#include <time.h>
+
+#define BODY_MAX (16u << 10)
+#define LOGINS_MAX 2     /* at a time: each costs a core and some 16 MB */
+#define LOGIN_WAIT_S 2   /* for one of these places */
+
+/* Waits for a place. False: there was none in time. */
+static bool
+enter(struct app *app)
+{
+	struct timespec until;
+	bool entered;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += LOGIN_WAIT_S;
+	pthread_mutex_lock(&app->logins);
+	while (app->logins_now >= LOGINS_MAX)
+		if (pthread_cond_timedwait(&app->login_left, &app->logins, &until) == ETIMEDOUT)
+			break;
+	entered = app->logins_now < LOGINS_MAX;
+	app->logins_now += entered;
+	pthread_mutex_unlock(&app->logins);
+	return entered;
+}
+
+static void
+leave(struct app *app)
+{
+	pthread_mutex_lock(&app->logins);
+	app->logins_now--;
+	pthread_cond_signal(&app->login_left);
+	pthread_mutex_unlock(&app->logins);
+}
+
+static void
+refuse(struct call *call)
+{
+	app_count(call->worker->app, COUNT_LOGIN_FAILURES);
+	log_warn("api.login-failed");
+	reply_header(call->reply, "WWW-Authenticate", "Bearer");
+	reply_problem(call->reply, 401, "Incorrect email or password");
+}
+
+static void
+grant(struct call *call, const struct id *user, enum role role)
+{
+	const struct settings *settings = call->worker->settings;
+	int64_t now = clock_wall(), seconds = settings->config->token_lifetime_ms / 1000;
+	struct token_claims claims = { .user = *user, .expires = now + seconds, .role = role };
+	struct buf token = BUF_INIT(TOKEN_MAX);
+	char id[ID_TEXT_LEN + 1];
+
+	if (token_mint(settings->keys, &settings->rules, &claims, now, &token) != ERR_OK) {
+		reply_failure(call->reply, ERR_NOMEM);
+	} else {
+		id_format(user, id);
+		log_info("api.login", LOG_STR("user", id));
+		app_count(call->worker->app, COUNT_LOGINS);
+		reply_json(call->reply, 200);
+		reply_header(call->reply, "Cache-Control", "no-store");
+		buf_puts(&call->reply->body, "{\"access_token\":");
+		json_write_string(&call->reply->body, buf_view(&token));
+		buf_printf(&call->reply->body, ",\"token_type\":\"bearer\",\"expires_in\":%lld}",
+		    (long long)seconds);
+	}
+	buf_fini(&token);
+}
+
+/* Every failure takes the same time and gives the same answer. */
+static void
+check(struct call *call, struct text email, struct text password)
+{
+	struct user user = { .active = false };
+	enum err err = store_user_find_email(call->worker->store, email, &user);
+	bool fits;
+
+	if (err != ERR_OK && err != ERR_ABSENT) {
+		reply_failure(call->reply, err);
+		return;
+	}
+	if (!enter(call->worker->app)) {
+		reply_header(call->reply, "Retry-After", "2");
+		reply_problem(call->reply, 503, "Too many logins at once; try again");
+		return;
+	}
+	fits = password_fits(password, user.password);
+	leave(call->worker->app);
+	if (fits && user.active)
+		grant(call, &user.id, user.role);
+	else
+		refuse(call);
+}
+
+static void
+require_string(const struct json *json, const char *member, struct faults *faults)
+{
+	if (json_kind(json, member) == JSON_ABSENT)
+		faults_add(faults, text_of(member), "is required");
+	else if (json_kind(json, member) != JSON_STRING)
+		faults_add(faults, text_of(member), "must be a string");
+}
+
+static void
+login(struct call *call, const struct json *json)
+{
+	struct faults faults = { .count = 0 };
+
+	require_string(json, "email", &faults);
+	require_string(json, "password", &faults);
+	if (faults.count > 0)
+		reply_faults(call->reply, &faults);
+	else
+		check(call, json_string(json, "email"), json_string(json, "password"));
+}
+
+void
+login_post(struct call *call)
+{
+	struct buf body = BUF_INIT(BODY_MAX);
+	struct json *json = NULL;
+	const char *why = "Out of memory";
+	enum content content;
+
+	if (route_read_body(call, CONTENT_JSON, BODY_MAX, &body, &content)) {
+		if (json_parse(buf_view(&body), &json, &why) == ERR_OK)
+			login(call, json);
+		else
+			reply_problem(call->reply, 400, why);
+	}
+	json_free(&json);
+	buf_fini(&body);
+}

@@ -1,0 +1,254 @@
+/* main.c: milepost-api: options, a linear start, FastCGI or CGI. */
+#include "api/app.h"
+#include "api/cgi.h"
+#include "api/fcgi.h"
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/service.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define PROGRAM "milepost-api"
+#define EXIT_USAGE 2
+
+static const char usage[] =
+    "usage: milepost-api [-c FILE] [-s SOCKET] [-t]\n"
+    "\n"
+    "Takes the progress of sessions from workers, by FastCGI, or by CGI where a web server starts it\n"
+    "for one request.\n"
+    "\n"
+    "  -c, --config FILE    the configuration (default $MILEPOST_CONFIG or the installed file)\n"
+    "  -s, --socket PATH    listen here instead of at the configured api_socket\n"
+    "  -t, --test           check configuration, secret and database, and exit\n"
+    "  -h, --help           show this\n"
+    "  -V, --version        show the versions of this program and of SQLite\n";
+
+struct options {
+	const char *config;
+	const char *socket; /* NULL: as configured */
+	bool test;
+};
+
+static void NORETURN
+fatal(const char *why)
+{
+	fprintf(stderr, PROGRAM ": %s\n", why);
+	exit(EXIT_FAILURE);
+}
+
+static struct options
+read_options(int argc, char **argv)
+{
+	static const struct option longs[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "socket", required_argument, NULL, 's' },
+		{ "test", no_argument, NULL, 't' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	struct options options = { .config = config_default_path() };
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:s:thV", longs, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			options.config = optarg;
+			break;
+		case 's':
+			options.socket = optarg;
+			break;
+		case 't':
+			options.test = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			exit(EXIT_SUCCESS);
+		case 'V':
+			printf(PROGRAM " " PACKAGE_VERSION " (SQLite %s)\n", store_library_version());
+			exit(EXIT_SUCCESS);
+		default:
+			exit(EXIT_USAGE);
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, PROGRAM ": unexpected argument \"%s\"\n", argv[optind]);
+		exit(EXIT_USAGE);
+	}
+	return options;
+}
+
+/* What the hooks need. */
+struct process {
+	struct app *app;
+	const struct options *options;
+	char *own_path; /* the socket's, to be unlinked by us; NULL: it is not ours */
+};
+
+static void
+on_ready(void *arg)
+{
+	(void)arg;
+	log_info("api.start", LOG_INT("pid", getpid()), LOG_STR("version", PACKAGE_VERSION),
+	    LOG_STR("sqlite", store_library_version()));
+	service_ready();
+}
+
+static void
+on_reload(void *arg)
+{
+	struct process *process = arg;
+	struct buf why = BUF_INIT(1024);
+	struct settings *settings;
+
+	service_reloading();
+	if (settings_load(process->options->config, &settings, &why) == ERR_OK) {
+		app_reload(process->app, settings);
+		log_info("api.reload");
+	} else {
+		log_error("api.reload-failed", LOG_TEXT("error", buf_view(&why)));
+	}
+	buf_fini(&why);
+	service_ready();
+}
+
+static void
+on_stop(void *arg)
+{
+	struct process *process = arg;
+
+	service_stopping();
+	log_info("api.stop");
+	/* At once, so that a successor can take the place while we finish. */
+	if (process->own_path != NULL)
+		unlink(process->own_path);
+}
+
+/* Before any thread begins: all of them inherit it, and fcgi_serve waits for the signals. */
+static void
+block_signals(void)
+{
+	sigset_t signals;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGTERM);
+	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGHUP);
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+serve_fcgi(struct process *process, int fd, struct buf *why)
+{
+	const struct fcgi_hooks hooks = { process, on_ready, on_reload, on_stop };
+	enum err err = fcgi_serve(process->app, fd, &hooks, why);
+
+	if (err != ERR_OK && process->own_path != NULL)
+		unlink(process->own_path);
+	if (err != ERR_OK)
+		fatal(buf_cstr(why));
+	log_info("api.stopped");
+}
+
+static void
+serve_cgi(struct process *process, struct buf *why)
+{
+	struct worker worker;
+
+	if (worker_init(&worker, process->app, why) != ERR_OK) {
+		cgi_fail();
+		fatal(buf_cstr(why));
+	}
+	cgi_serve(&worker);
+	worker_fini(&worker);
+}
+
+/* The socket that was handed over, or our own. */
+static int
+listen_somewhere(struct process *process, const struct config *config, struct buf *why)
+{
+	const char *path = process->options->socket;
+	int fd;
+
+	if (path == NULL && fd_inherited(&fd) == ERR_OK)
+		return fd;
+	if (path == NULL)
+		path = config->api_socket;
+	if (fd_listen_at(path, (unsigned)config->socket_mode, &fd, why) != ERR_OK)
+		fatal(buf_cstr(why));
+	process->own_path = strdup(path);
+	return fd;
+}
+
+static void
+start(struct process *process, struct settings *settings, enum store_mode mode, struct buf *why)
+{
+	if (app_new(settings, mode, &process->app, why) == ERR_OK)
+		return;
+	if (process->own_path != NULL)
+		unlink(process->own_path);
+	if (mode == STORE_BRIEF)
+		cgi_fail();
+	fatal(buf_cstr(why));
+}
+
+/* Serves in whichever way it was started; takes settings. */
+static void
+serve(const struct options *options, struct settings *settings, struct buf *why)
+{
+	struct process process = { .options = options };
+
+	block_signals();
+	if (options->socket == NULL && cgi_is_asked()) {
+		start(&process, settings, STORE_BRIEF, why);
+		serve_cgi(&process, why);
+	} else {
+		int fd = listen_somewhere(&process, settings->config, why);
+
+		start(&process, settings, STORE_WRITE, why);
+		serve_fcgi(&process, fd, why);
+		close(fd);
+	}
+	free(process.own_path);
+	app_free(&process.app);
+}
+
+/* -t: everything but the socket. */
+static void
+test(struct settings *settings, struct buf *why)
+{
+	struct app *app;
+
+	if (app_new(settings, STORE_BRIEF, &app, why) != ERR_OK)
+		fatal(buf_cstr(why));
+	app_free(&app);
+	puts("ok");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct options options = read_options(argc, argv);
+	struct buf why = BUF_INIT(2048);
+	struct settings *settings;
+
+	log_setup(PROGRAM, LOG_LEVEL_INFO, LOG_FORMAT_KV);
+	if (settings_load(options.config, &settings, &why) != ERR_OK) {
+		if (cgi_is_asked())
+			cgi_fail();
+		fatal(buf_cstr(&why));
+	}
+	if (options.test)
+		test(settings, &why);
+	else
+		serve(&options, settings, &why);
+	buf_fini(&why);
+	return EXIT_SUCCESS;
+}

@@ -1,0 +1,292 @@
+/* progress.c: reporting one update, and reading progress without a WebSocket. */
+#include "api/auth.h"
+#include "api/handlers.h"
+#include "api/report.h"
+#include "base/log.h"
+#include "store/event.h"
+#include "wire/form.h"
+#include "wire/json.h"
+#include "wire/message.h"
+
+#include <string.h>
+
+#define BODY_MAX (16u << 10)
+#define NO_SESSION "Session not found"
+#define NO_PROGRESS "No progress yet"
+
+static void
+fail(struct call *call, enum err err)
+{
+	log_error("api.database", LOG_STR("err", err_name(err)),
+	    LOG_STR("error", store_error(call->worker->store)));
+	reply_failure(call->reply, err);
+}
+
+/* The session of the path. False: the reply is made. */
+static bool
+find_session(struct call *call, struct session *out)
+{
+	struct id id;
+	enum err err = id_parse(call->id, &id);
+
+	if (err == ERR_OK)
+		err = store_session_find(call->worker->store, &id, out);
+	if (err == ERR_OK)
+		return true;
+	if (reply_is_failure(err))
+		fail(call, err);
+	else
+		reply_problem(call->reply, 404, NO_SESSION);
+	return false;
+}
+
+/* --- reporting --- */
+
+/* What the body was parsed into; the update's texts point here. */
+struct parsed {
+	struct buf body;
+	struct form form;
+	struct json *json;
+};
+
+static bool
+parse_json(struct call *call, struct parsed *parsed, struct report *report)
+{
+	const char *why = NULL;
+	enum err err = json_parse(buf_view(&parsed->body), &parsed->json, &why);
+
+	if (err == ERR_OK)
+		err = message_read_update(parsed->json, false, &report->update, &report->faults);
+	if (err == ERR_NOMEM)
+		reply_failure(call->reply, err);
+	else if (why != NULL)
+		reply_problem(call->reply, 400, why);
+	else if (err != ERR_OK)
+		reply_faults(call->reply, &report->faults);
+	return err == ERR_OK;
+}
+
+static bool
+parse_form(struct call *call, struct parsed *parsed, struct report *report)
+{
+	if (form_parse(parsed->body.data, parsed->body.len, &parsed->form) != ERR_OK) {
+		reply_problem(call->reply, 400, "The form is malformed");
+		return false;
+	}
+	if (message_read_update_form(&parsed->form, &report->update, &report->faults) != ERR_OK) {
+		reply_faults(call->reply, &report->faults);
+		return false;
+	}
+	return true;
+}
+
+static enum err
+commit_report(void *arg, struct store *store)
+{
+	return report_apply(arg, store);
+}
+
+static void
+answer_report(struct call *call, const struct report *report)
+{
+	struct buf current = BUF_INIT(MESSAGE_MAX + 64);
+
+	if (report->err == ERR_ABSENT) {
+		reply_problem(call->reply, 404, NO_SESSION);
+		return;
+	}
+	switch (report->decision) {
+	case DECISION_STORE:
+	case DECISION_SAME:
+		reply_json(call->reply, 200);
+		buf_text(&call->reply->body, buf_view(&report->message));
+		break;
+	case DECISION_CONFLICT:
+		buf_puts(&current, "\"current\":");
+		buf_text(&current, buf_view(&report->message));
+		reply_problem_extra(call->reply, 409, report->why, buf_view(&current));
+		break;
+	case DECISION_INVALID:
+		reply_faults(call->reply, &report->faults);
+		break;
+	}
+	buf_fini(&current);
+}
+
+static void
+run_report(struct call *call, struct report *report)
+{
+	enum err err = commit_run(call->worker->app->commit, commit_report, report);
+
+	if (err != ERR_OK) {
+		reply_failure(call->reply, err);
+		return;
+	}
+	report_count(call->worker->app, report);
+	answer_report(call, report);
+}
+
+void
+progress_report(struct call *call)
+{
+	struct parsed parsed = { .body = BUF_INIT(BODY_MAX), .json = NULL };
+	struct principal principal;
+	struct session session;
+	struct report report;
+	enum content content;
+	bool ok;
+
+	report_init(&report);
+	ok = auth_identify(call->worker, call->request, &principal, call->reply) &&
+	    auth_may_report(&principal, call->reply) && find_session(call, &session) &&
+	    route_read_body(call, CONTENT_JSON | CONTENT_FORM, BODY_MAX, &parsed.body, &content) &&
+	    (content == CONTENT_JSON ? parse_json : parse_form)(call, &parsed, &report);
+	if (ok) {
+		report.update.session = session.id;
+		run_report(call, &report);
+	}
+	json_free(&parsed.json);
+	buf_fini(&parsed.body);
+	report_fini(&report);
+}
+
+/* --- reading --- */
+
+/* Who asks may read the session. False: the reply is made. */
+static bool
+open_session(struct call *call, struct session *out)
+{
+	struct principal principal;
+
+	return auth_identify(call->worker, call->request, &principal, call->reply) &&
+	    find_session(call, out) && auth_may_read(&principal, out, call->reply);
+}
+
+/* If-None-Match (RFC 9110 section 13.1.2): a list of tags, weak ones included, or "*". */
+static bool
+matches(struct text list, const char *etag)
+{
+	size_t len = strlen(etag);
+
+	if (list.s == NULL)
+		return false;
+	if (text_is(text_trim(list), "*"))
+		return true;
+	return memmem(list.s, list.len, etag, len) != NULL;
+}
+
+static void
+answer_progress(struct call *call, const struct progress *progress)
+{
+	struct buf etag = BUF_INIT(32);
+
+	/* The quotes are part of the tag, so no tag is found within another. */
+	buf_printf(&etag, "\"%lld\"", (long long)progress->revision);
+	reply_header(call->reply, "ETag", buf_cstr(&etag));
+	reply_header(call->reply, "Cache-Control", "private, no-cache");
+	if (matches(call->request->if_none_match, buf_cstr(&etag))) {
+		call->reply->status = 304;
+	} else {
+		reply_json(call->reply, 200);
+		message_write_progress(&call->reply->body, progress, false);
+	}
+	buf_fini(&etag);
+}
+
+void
+progress_read(struct call *call)
+{
+	struct session session;
+	struct progress progress;
+	enum err err;
+
+	if (!open_session(call, &session))
+		return;
+	err = store_event_newest(call->worker->store, session.number, &progress);
+	if (err == ERR_OK)
+		answer_progress(call, &progress);
+	else if (err == ERR_ABSENT)
+		reply_problem(call->reply, 404, NO_PROGRESS);
+	else
+		fail(call, err);
+}
+
+/* Reads ?since=. False: the reply is made. */
+static bool
+read_since(struct call *call, bool *given, int64_t *since)
+{
+	struct text query = call->request->query, value = { NULL, 0 };
+	struct buf copy = BUF_INIT(4096);
+	unsigned long long n = 0;
+	struct form form;
+	bool ok;
+
+	buf_text(&copy, query);
+	ok = copy.err == ERR_OK && form_parse(copy.data, copy.len, &form) == ERR_OK &&
+	    form_value(&form, "since", &value) == ERR_OK &&
+	    (value.s == NULL || text_number(value, INT64_MAX, &n));
+	*given = value.s != NULL;
+	*since = (int64_t)n;
+	buf_fini(&copy);
+	if (!ok)
+		reply_problem(call->reply, 400, "since must be a revision, a whole number");
+	return ok;
+}
+
+struct history {
+	struct buf *out;
+	bool with_revision;
+	bool any;
+};
+
+static bool
+on_update(void *arg, const struct progress *progress)
+{
+	struct history *history = arg;
+
+	buf_puts(history->out, history->any ? "," : "[");
+	history->any = true;
+	message_write_progress(history->out, progress, history->with_revision);
+	return history->out->err == ERR_OK;
+}
+
+static enum err
+write_history(struct call *call, const struct session *session, bool with_since, int64_t since)
+{
+	struct history history = { &call->reply->body, with_since, false };
+	struct progress newest;
+	enum err err = store_event_newest(call->worker->store, session->number, &newest);
+
+	if (err != ERR_OK)
+		return err;
+	reply_json(call->reply, 200);
+	if (since < newest.run - 1)
+		since = newest.run - 1;
+	err = store_event_of_session(call->worker->store, session->number, since, SIZE_MAX, on_update,
+	    &history);
+	buf_puts(&call->reply->body, history.any ? "]" : "[]");
+	return err;
+}
+
+void
+progress_history(struct call *call)
+{
+	struct session session;
+	bool with_since;
+	int64_t since;
+	enum err err;
+
+	if (!open_session(call, &session) || !read_since(call, &with_since, &since))
+		return;
+	err = store_snapshot(call->worker->store);
+	if (err == ERR_OK) {
+		err = write_history(call, &session, with_since, since);
+		store_snapshot_end(call->worker->store);
+	}
+	if (err == ERR_OK)
+		reply_header(call->reply, "Cache-Control", "no-store");
+	else if (err == ERR_ABSENT)
+		reply_problem(call->reply, 404, NO_PROGRESS);
+	else
+		fail(call, err);
+}

@@ -1,0 +1,46 @@
+/* reply.h: an answer under construction, and the one table from errors to statuses. */
+#ifndef API_REPLY_H
+#define API_REPLY_H
+
+#include "base/attr.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/text.h"
+#include "model/faults.h"
+
+struct reply {
+	int status;
+	const char *content_type; /* static; NULL: no body */
+	struct buf headers;       /* further ones, each with its CRLF */
+	struct buf body;
+};
+
+void reply_init(struct reply *reply);
+void reply_fini(struct reply *reply);
+
+/* A JSON answer, whose body the caller appends. */
+void reply_json(struct reply *reply, int status);
+
+/* A header line of static name and value. */
+void reply_header(struct reply *reply, const char *name, const char *value);
+
+/* Makes it an application/problem+json of this status, whatever it was before. */
+void reply_problem(struct reply *reply, int status, const char *detail);
+
+/* The same with the members that are wrong (422), or with further members ("current":{...}). */
+void reply_faults(struct reply *reply, const struct faults *faults);
+void reply_problem_extra(struct reply *reply, int status, const char *detail, struct text extra);
+
+/* Appends what is wrong as one sentence: "status is required; progress must be an integer". */
+void reply_sum_up(struct buf *out, const struct faults *faults);
+
+/* Is this a failure of ours or of the database, as opposed to an answer? */
+bool reply_is_failure(enum err err);
+
+/* The status of a failure: 503 (come back) or 500. */
+int reply_status_of(enum err err);
+
+/* A problem of that status, with Retry-After where coming back helps. */
+void reply_failure(struct reply *reply, enum err err);
+
+#endif

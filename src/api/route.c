@@ -1,0 +1,211 @@
+/* route.c: the table of routes. */
+#include "api/route.h"
+
+#include "api/handlers.h"
+#include "base/log.h"
+
+#include <string.h>
+
+struct route {
+	const char *method;
+	const char *path; /* {id} stands for one segment */
+	void (*handle)(struct call *call);
+};
+
+static const struct route routes[] = {
+	{ "POST", "/api/sessions/{id}/progress", progress_report },
+	{ "GET", "/api/sessions/{id}/progress", progress_read },
+	{ "GET", "/api/sessions/{id}/progress/history", progress_history },
+	{ "POST", "/milepost/v1/progress", batch_report },
+	{ "PUT", "/milepost/v1/sessions/{id}", sessions_put },
+	{ "GET", "/milepost/v1/sessions/{id}", sessions_get },
+	{ "DELETE", "/milepost/v1/sessions/{id}", sessions_delete },
+	{ "PUT", "/milepost/v1/users/{id}", users_put },
+	{ "GET", "/milepost/v1/users/{id}", users_get },
+	{ "DELETE", "/milepost/v1/users/{id}", users_delete },
+	{ "POST", "/api/v1/login", login_post },
+	{ "GET", "/milepost/api/healthz", health_healthz },
+	{ "GET", "/milepost/api/readyz", health_readyz },
+	{ "GET", "/milepost/api/metrics", health_metrics },
+};
+
+/* Does the path fit the pattern? *id gets the segment that stands for {id}. */
+static bool
+fits(const char *pattern, struct text path, struct text *id)
+{
+	const char *hole = strstr(pattern, "{id}");
+	char before[64];
+	size_t len;
+
+	if (hole == NULL)
+		return text_is(path, pattern);
+	len = (size_t)(hole - pattern);
+	memcpy(before, pattern, len);
+	before[len] = '\0';
+	if (!text_skip(&path, before))
+		return false;
+	for (len = 0; len < path.len && path.s[len] != '/'; len++)
+		continue;
+	*id = (struct text){ path.s, len };
+	return len > 0 && text_is((struct text){ path.s + len, path.len - len }, hole + 4);
+}
+
+static bool
+method_fits(const struct route *route, struct text method)
+{
+	return text_is(method, route->method) ||
+	    (text_is(method, "HEAD") && strcmp(route->method, "GET") == 0);
+}
+
+/* The route; NULL if there is none: then *allowed has the methods of the path, if it exists. */
+static const struct route *
+find(const struct request *request, struct text *id, struct buf *allowed)
+{
+	for (size_t i = 0; i < countof(routes); i++) {
+		*id = (struct text){ NULL, 0 };
+		if (!fits(routes[i].path, request->path, id))
+			continue;
+		if (method_fits(&routes[i], request->method))
+			return &routes[i];
+		buf_printf(allowed, "%s%s%s", allowed->len > 0 ? ", " : "", routes[i].method,
+		    strcmp(routes[i].method, "GET") == 0 ? ", HEAD" : "");
+	}
+	return NULL;
+}
+
+static void
+refuse(struct buf *allowed, struct reply *reply)
+{
+	if (allowed->len == 0) {
+		reply_problem(reply, 404, "No such path");
+		return;
+	}
+	reply_header(reply, "Allow", buf_cstr(allowed));
+	reply_problem(reply, 405, "This path does not know the method");
+}
+
+/* One line for what failed; a report that went well is not worth one. */
+static void
+log_outcome(const struct request *request, const struct reply *reply)
+{
+	enum log_level level = reply->status >= 500 ? LOG_LEVEL_ERROR :
+	    reply->status >= 400 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+
+	log_write(level, "api.request", LOG_FIELDS(LOG_TEXT("method", request->method),
+	    LOG_TEXT("path", request->path), LOG_INT("status", reply->status)));
+}
+
+void
+route_serve(struct worker *worker, const struct request *request, struct reply *reply)
+{
+	struct buf allowed = BUF_INIT(128);
+	struct call call = { .worker = worker, .request = request, .reply = reply };
+	const struct route *route = find(request, &call.id, &allowed);
+
+	worker->settings = app_settings(worker->app);
+	if (route != NULL)
+		route->handle(&call);
+	else
+		refuse(&allowed, reply);
+	if (reply->body.err != ERR_OK || reply->headers.err != ERR_OK) {
+		buf_reset(&reply->headers);
+		reply_failure(reply, ERR_NOMEM);
+	}
+	settings_drop(&worker->settings);
+	app_count(worker->app, (enum app_counter)(COUNT_STATUS + reply->status / 100));
+	log_outcome(request, reply);
+	buf_fini(&allowed);
+}
+
+/* The content type without parameters, of which only charset=utf-8 is taken; 0: not one of ours. */
+static unsigned
+content_of(struct text type)
+{
+	static const struct {
+		const char *name;
+		enum content content;
+	} contents[] = {
+		{ "application/json", CONTENT_JSON },
+		{ "application/x-www-form-urlencoded", CONTENT_FORM },
+		{ "application/x-ndjson", CONTENT_NDJSON },
+	};
+	size_t len = 0;
+	struct text parameter;
+
+	while (len < type.len && type.s[len] != ';')
+		len++;
+	if (len < type.len) {
+		parameter = text_trim((struct text){ type.s + len + 1, type.len - len - 1 });
+		if (!text_is_nocase(parameter, "charset=utf-8") &&
+		    !text_is_nocase(parameter, "charset=\"utf-8\""))
+			return 0;
+	}
+	type = text_trim((struct text){ type.s, len });
+	for (size_t i = 0; i < countof(contents); i++)
+		if (text_is_nocase(type, contents[i].name))
+			return contents[i].content;
+	return 0;
+}
+
+static void
+refuse_content(unsigned contents, struct reply *reply)
+{
+	struct buf detail = BUF_INIT(256);
+
+	buf_printf(&detail, "The content type must be %s%s%s",
+	    contents & CONTENT_JSON ? "application/json" : "",
+	    contents & CONTENT_FORM ? " or application/x-www-form-urlencoded" : "",
+	    contents & CONTENT_NDJSON ? "application/x-ndjson" : "");
+	reply_problem(reply, 415, buf_cstr(&detail));
+	buf_fini(&detail);
+}
+
+/* All of the announced bytes. False: the reply is made. */
+static bool
+read_all(struct call *call, size_t len, struct buf *body)
+{
+	char *data = buf_room(body, len);
+
+	if (len > 0 && data == NULL) {
+		reply_failure(call->reply, ERR_NOMEM);
+		return false;
+	}
+	while (body->len < len) {
+		size_t n = call->request->read(call->request->read_arg, data + body->len,
+		    len - body->len);
+
+		if (n == 0) {
+			reply_problem(call->reply, 400, "The body ended before its announced length");
+			return false;
+		}
+		body->len += n;
+	}
+	return true;
+}
+
+bool
+route_read_body(struct call *call, unsigned contents, size_t max, struct buf *body,
+    enum content *content)
+{
+	const struct request *request = call->request;
+	unsigned found = content_of(request->content_type);
+
+	if (request->content_length == LENGTH_ABSENT) {
+		reply_problem(call->reply, 411, "A body with its Content-Length is needed");
+		return false;
+	}
+	if (request->content_length == LENGTH_INVALID) {
+		reply_problem(call->reply, 400, "The Content-Length is malformed");
+		return false;
+	}
+	if ((uint64_t)request->content_length > max) {
+		reply_problem(call->reply, 413, "The body is too large");
+		return false;
+	}
+	if ((found & contents) == 0) {
+		refuse_content(contents, call->reply);
+		return false;
+	}
+	*content = (enum content)found;
+	return read_all(call, (size_t)request->content_length, body);
+}

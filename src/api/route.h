@@ -1,0 +1,29 @@
+/* route.h: which handler serves which method and path; 404, 405, 411, 413 and 415 fall out of it. */
+#ifndef API_ROUTE_H
+#define API_ROUTE_H
+
+#include "api/app.h"
+#include "api/reply.h"
+#include "api/request.h"
+#include "base/text.h"
+
+/* What a handler is called with. */
+struct call {
+	struct worker *worker;
+	const struct request *request;
+	struct text id; /* the path's {id}, unchecked; absent where the route has none */
+	struct reply *reply;
+};
+
+/*
+ * Reads the request's body into *body (which the caller frees), if it is of one of the route's
+ * content types and not longer than max bytes. False: the reply is made.
+ */
+enum content { CONTENT_JSON = 1, CONTENT_FORM = 2, CONTENT_NDJSON = 4 };
+bool route_read_body(struct call *call, unsigned contents, size_t max, struct buf *body,
+    enum content *content) MUST_USE;
+
+/* Serves one request from beginning to end. */
+void route_serve(struct worker *worker, const struct request *request, struct reply *reply);
+
+#endif
