@@ -139,6 +139,12 @@ read_scaled(const char *value, int base, const struct unit *unit, int64_t *out)
 	return true;
 }
 
+bool
+config_read_time(const char *text, int64_t *ms)
+{
+	return read_scaled(text, 10, time_units, ms);
+}
+
 static bool
 read_word(const char *value, const char *words, int64_t *out)
 {
@@ -239,13 +245,59 @@ config_default(struct config **out)
 	return ERR_OK;
 }
 
-/* What travels through inih's callback. */
+/* What travels through inih's callbacks. */
 struct reading {
+	FILE *file;
 	struct config *config;
 	struct buf *why;
-	enum err err;
+	enum err err; /* the first error of ours; inih finds others by itself */
+	int line;     /* the last one that was read */
+	bool indented;
 	bool seen[countof(keys)];
 };
+
+/* fgets for inih. Ends at the first error, and refuses a line that inih would cut in two. */
+static char *
+on_inih_line(char *out, int size, void *arg)
+{
+	struct reading *reading = arg;
+
+	if (reading->err != ERR_OK)
+		return NULL;
+	if (fgets(out, size, reading->file) == NULL) {
+		if (ferror(reading->file)) {
+			reading->err = ERR_SYSTEM;
+			buf_puts(reading->why, strerror(errno));
+		}
+		return NULL;
+	}
+	reading->line++;
+	reading->indented = out[0] == ' ' || out[0] == '\t';
+	if (strchr(out, '\n') == NULL && !feof(reading->file)) {
+		reading->err = ERR_INPUT;
+		buf_printf(reading->why, "longer than %d bytes, or not a text", size - 2);
+		return NULL;
+	}
+	return out;
+}
+
+/* A line that begins with white space goes on with the value above it. */
+static enum err
+go_on(struct reading *reading, const struct key *key, const char *value)
+{
+	char *longer;
+	enum err err;
+
+	if (!reading->indented || key->kind != KIND_TEXT) {
+		buf_printf(reading->why, "%s is given twice", key->name);
+		return ERR_INPUT;
+	}
+	if (asprintf(&longer, "%s %s", *text_at(reading->config, key), value) < 0)
+		return ERR_NOMEM;
+	err = assign(reading->config, key, longer, reading->why);
+	free(longer);
+	return err;
+}
 
 static enum err
 on_pair(struct reading *reading, const char *section, const char *name, const char *value)
@@ -257,10 +309,8 @@ on_pair(struct reading *reading, const char *section, const char *name, const ch
 	for (size_t i = 0; i < countof(keys); i++) {
 		if (strcmp(keys[i].name, name) != 0)
 			continue;
-		if (reading->seen[i]) {
-			buf_printf(reading->why, "%s is given twice", name);
-			return ERR_INPUT;
-		}
+		if (reading->seen[i])
+			return go_on(reading, &keys[i], value);
 		reading->seen[i] = true;
 		return assign(reading->config, &keys[i], value, reading->why);
 	}
@@ -268,14 +318,12 @@ on_pair(struct reading *reading, const char *section, const char *name, const ch
 	return ERR_INPUT;
 }
 
-/* inih calls on after an error; only the first counts. */
 static int
 on_inih_pair(void *arg, const char *section, const char *name, const char *value)
 {
 	struct reading *reading = arg;
 
-	if (reading->err == ERR_OK)
-		reading->err = on_pair(reading, section, name, value);
+	reading->err = on_pair(reading, section, name, value);
 	return reading->err == ERR_OK;
 }
 
@@ -283,15 +331,28 @@ on_inih_pair(void *arg, const char *section, const char *name, const char *value
 static enum err
 parse(FILE *file, struct config *config, struct buf *text, int *line)
 {
-	struct reading reading = { .config = config, .why = text };
+	struct reading reading = { .file = file, .config = config, .why = text };
+	int first = ini_parse_stream(on_inih_line, &reading, on_inih_pair, &reading);
 
-	*line = ini_parse_file(file, on_inih_pair, &reading);
-	if (reading.err != ERR_OK)
-		return reading.err;
-	if (*line == 0)
-		return ERR_OK;
-	buf_puts(text, "neither \"key = value\" nor a comment");
-	return ERR_INPUT;
+	/* inih reads on after a line that it can't make out, so an error of ours may be the later. */
+	if (first > 0 && (reading.err == ERR_OK || first < reading.line)) {
+		*line = first;
+		buf_reset(text);
+		buf_puts(text, "neither \"key = value\" nor a comment");
+		return ERR_INPUT;
+	}
+	*line = reading.line;
+	return reading.err;
+}
+
+/* "file:line: text", as compilers have it. */
+static void
+explain(struct buf *why, const char *path, int line, const struct buf *text)
+{
+	buf_puts(why, path);
+	if (line > 0)
+		buf_printf(why, ":%d", line);
+	buf_printf(why, ": %.*s", TEXT_ARG(text->len > 0 ? buf_view(text) : text_of("no memory")));
 }
 
 enum err
@@ -315,8 +376,7 @@ config_load(const char *path, struct config **out, struct buf *why)
 	if (err == ERR_OK) {
 		*out = config;
 	} else {
-		buf_printf(why, "%s:%d: %.*s", path, line,
-		    TEXT_ARG(text.len > 0 ? buf_view(&text) : text_of("no memory")));
+		explain(why, path, line, &text);
 		config_free(&config);
 	}
 	buf_fini(&text);

@@ -1,7 +1,8 @@
 /*
  * config.h: the one configuration file of all programs, as a struct.
  *
- * The file is "key = value" lines with # comments (read by inih). A table in config.c names every
+ * The file is "key = value" lines with # comments (read by inih); the value of a text goes on in
+ * lines that begin with white space. A table in config.c names every
  * key with its type, default and bounds; whoever wants a new key adds a row there, a paragraph in
  * milepost.conf(5) and a line in etc/milepost.conf, and a test compares the three. Secrets are
  * given by the path of a file, never by value.
@@ -60,8 +61,9 @@ enum err config_default(struct config **out) MUST_USE;
 
 /*
  * Reads the file over the defaults. On failure *out is untouched and why says, in one line that
- * begins with the file and the line number, what is wrong: ERR_ABSENT (no such file), ERR_INPUT
- * (unknown or repeated key, bad value), ERR_SYSTEM (unreadable), ERR_NOMEM.
+ * begins with the file and the line number (if it is of one line), what is wrong: ERR_ABSENT (no
+ * such file), ERR_INPUT (unknown or repeated key, bad value, a line of more than 198 bytes),
+ * ERR_SYSTEM (unreadable), ERR_NOMEM.
  */
 enum err config_load(const char *path, struct config **out, struct buf *why) MUST_USE;
 
@@ -70,6 +72,9 @@ void config_free(struct config **config);
 
 /* Where a program looks when no -c was given: $MILEPOST_CONFIG or the installed file. */
 const char *config_default_path(void);
+
+/* Reads "500ms", "30s", "10m", "1h" or "7d" as a number of milliseconds, as the file's keys do. */
+bool config_read_time(const char *text, int64_t *ms);
 
 /* Every key with its effective value, one "key = value" line each, sorted by the table. */
 void config_print(const struct config *config, struct buf *out);

@@ -10,7 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 2048 /* a longer line is cut: below PIPE_BUF, so lines never interleave */
+#define LINE_MAX_BYTES 2048 /* below PIPE_BUF, so lines never interleave */
+#define VALUE_MAX_BYTES 512 /* of a text; more of it is cut off */
 
 /* The only state of a whole process that is ours: where one looks when something went wrong. */
 static struct {
@@ -24,6 +25,7 @@ static const char *const level_names[] = { "error", "warn", "info", "debug" };
 struct line {
 	char data[LINE_MAX_BYTES];
 	size_t len;
+	bool full;
 };
 
 void
@@ -38,10 +40,9 @@ log_setup(const char *program, enum log_level level, enum log_format format)
 static void
 put(struct line *line, const char *s, size_t len)
 {
-	size_t room = sizeof(line->data) - 4 - line->len;
-
-	if (len > room)
-		len = room;
+	line->full = line->full || len > sizeof(line->data) - 2 - line->len;
+	if (line->full)
+		return;
 	memcpy(line->data + line->len, s, len);
 	line->len += len;
 }
@@ -57,7 +58,7 @@ static void
 put_quoted(struct line *line, struct text t)
 {
 	puts_line(line, "\"");
-	for (size_t i = 0; i < t.len && line->len < sizeof(line->data) - 16; i++) {
+	for (size_t i = 0; i < t.len; i++) {
 		unsigned char c = (unsigned char)t.s[i];
 		char escaped[8];
 
@@ -86,10 +87,30 @@ is_word(struct text t)
 }
 
 static void
+put_value(struct line *line, const struct log_field *field)
+{
+	struct text t = field->text;
+	char digits[24];
+
+	if (!field->is_text) {
+		put(line, digits,
+		    (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)field->number));
+		return;
+	}
+	if (t.len > VALUE_MAX_BYTES)
+		t.len = VALUE_MAX_BYTES;
+	if (logger.format == LOG_FORMAT_KV && is_word(t))
+		put(line, t.s, t.len);
+	else
+		put_quoted(line, t);
+}
+
+/* Whole or, where the line has no room for it, not at all: a program may read the line. */
+static void
 put_field(struct line *line, const struct log_field *field)
 {
-	char digits[24];
 	bool json = logger.format == LOG_FORMAT_JSON;
+	size_t before = line->len;
 
 	if (line->len > 1)
 		puts_line(line, json ? "," : " ");
@@ -98,13 +119,10 @@ put_field(struct line *line, const struct log_field *field)
 	else
 		puts_line(line, field->key);
 	puts_line(line, json ? ":" : "=");
-	if (!field->is_text)
-		put(line, digits,
-		    (size_t)snprintf(digits, sizeof(digits), "%lld", (long long)field->number));
-	else if (!json && is_word(field->text))
-		put(line, field->text.s, field->text.len);
-	else
-		put_quoted(line, field->text);
+	put_value(line, field);
+	if (line->full)
+		line->len = before;
+	line->full = false;
 }
 
 void

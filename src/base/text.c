@@ -52,12 +52,24 @@ text_number(struct text t, unsigned long long max, unsigned long long *out)
 	for (size_t i = 0; i < t.len; i++) {
 		unsigned digit = (unsigned)(unsigned char)t.s[i] - '0';
 
-		if (digit > 9 || n > max / 10 || n * 10 > max - digit)
+		if (digit > 9 || digit > max || n > (max - digit) / 10)
 			return false;
 		n = n * 10 + digit;
 	}
 	*out = n;
 	return true;
+}
+
+int
+text_hex_value(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	if (c >= 'A' && c <= 'F')
+		return c - 'A' + 10;
+	return -1;
 }
 
 struct text

@@ -37,6 +37,9 @@ bool text_skip(struct text *t, const char *prefix);
  */
 bool text_number(struct text t, unsigned long long max, unsigned long long *out);
 
+/* The value of a hexadecimal digit of either case; -1 if c is none. */
+int text_hex_value(char c);
+
 /* Without leading and trailing spaces and tabs. */
 struct text text_trim(struct text t);
 

@@ -3,18 +3,6 @@
 
 #include <string.h>
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Does a hyphen stand at this place of the text? 8-4-4-4-12. */
 static bool
 is_hyphen(size_t at)
@@ -32,7 +20,7 @@ id_parse(struct text t, struct id *out)
 		return ERR_INPUT;
 	memset(&id, 0, sizeof(id));
 	for (size_t i = 0; i < ID_TEXT_LEN; i++) {
-		int value = hex_value(t.s[i]);
+		int value = text_hex_value(t.s[i]);
 
 		if (is_hyphen(i)) {
 			if (t.s[i] != '-')

@@ -82,28 +82,29 @@ judge_error(const struct stage *stage, struct text error, struct faults *faults)
 		faults_add(faults, text_of("error"), "is only for a status that ends in failure");
 }
 
+/*
+ * Is it the very update that is current, sent again? With restart only if that update began its
+ * run: else a second run of the same beginning is meant. Where a failure left its progress out, the
+ * run's last one was meant; sent again it means no other, though the run has ended since.
+ */
 static bool
-same(const struct progress *a, const struct progress *b)
+is_retry(const struct update *update, const struct progress *next, const struct progress *current)
 {
-	return text_equal(a->status, b->status) && a->progress == b->progress &&
-	    text_equal(a->message, b->message) && text_equal(a->error, b->error) &&
-	    a->eta == b->eta;
-}
+	bool last_meant = update->progress == PROGRESS_NONE && next->outcome == OUTCOME_FAILED &&
+	    !update->restart;
 
-/* A retry of the very update that is current. With restart only if that update began its run: else
- * a second run of the same beginning is meant. */
-static bool
-is_retry(const struct progress *next, const struct progress *current, bool restart)
-{
-	return current != NULL && same(next, current) &&
-	    (!restart || current->run == current->revision);
+	return current != NULL && text_equal(next->status, current->status) &&
+	    (last_meant || next->progress == current->progress) &&
+	    text_equal(next->message, current->message) &&
+	    text_equal(next->error, current->error) && next->eta == current->eta &&
+	    (!update->restart || current->run == current->revision);
 }
 
 static const char *
 why_conflict(const struct progress *next, const struct progress *current)
 {
 	if (current->outcome != OUTCOME_RUNNING)
-		return "the run has ended; only its first status or restart=true begins a new one";
+		return "the run has ended; only the first status or restart=true begins a new one";
 	if (next->outcome == OUTCOME_FAILED)
 		return NULL;
 	if (next->rank < current->rank)
@@ -139,7 +140,7 @@ progress_decide(const struct stage *stage, const struct progress *current,
 		.updated_at = now,
 		.created_at = new_run ? now : current->created_at,
 	};
-	if (is_retry(next, current, update->restart))
+	if (is_retry(update, next, current))
 		return DECISION_SAME;
 	if (new_run)
 		return DECISION_STORE;

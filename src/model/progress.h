@@ -32,7 +32,7 @@ enum err outcome_parse(struct text t, enum outcome *out) MUST_USE;
 /* A row of the table of stages. The texts are borrowed from whoever filled it in. */
 struct stage {
 	struct text name;
-	int rank;     /* the order within a run; OUTCOME_FAILED may follow any */
+	int rank;     /* the order within a run, 0 the first; OUTCOME_FAILED may follow any */
 	int min, max; /* bounds of progress, 0 to 100 */
 	int fallback; /* progress if left out; PROGRESS_NONE: it may not be (a failed stage: the last) */
 	enum outcome outcome;

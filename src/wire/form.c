@@ -5,18 +5,6 @@
 
 #include <string.h>
 
-static int
-hex_value(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return -1;
-}
-
 /* Decodes data[0..len) in place; the text is shorter or as long. */
 static enum err
 decode(char *data, size_t len, struct text *out)
@@ -27,8 +15,8 @@ decode(char *data, size_t len, struct text *out)
 		char c = data[i] == '+' ? ' ' : data[i];
 
 		if (c == '%') {
-			int high = i + 2 < len ? hex_value(data[i + 1]) : -1;
-			int low = i + 2 < len ? hex_value(data[i + 2]) : -1;
+			int high = i + 2 < len ? text_hex_value(data[i + 1]) : -1;
+			int low = i + 2 < len ? text_hex_value(data[i + 2]) : -1;
 
 			if (high < 0 || low < 0)
 				return ERR_INPUT;

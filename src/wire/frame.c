@@ -64,8 +64,12 @@ frame_new_close(enum close_code code, const char *reason)
 	char payload[FRAME_CONTROL_MAX] = { (char)((unsigned)code >> 8), (char)code };
 	size_t len = strlen(reason);
 
-	if (len > sizeof(payload) - CODE_LEN)
+	if (len > sizeof(payload) - CODE_LEN) {
 		len = sizeof(payload) - CODE_LEN;
+		/* Not within a character: the reason must be UTF-8 (section 5.5.1). */
+		while (len > 0 && ((unsigned char)reason[len] & 0xc0) == 0x80)
+			len--;
+	}
 	memcpy(payload + CODE_LEN, reason, len);
 	return frame_new(OPCODE_CLOSE, (struct text){ payload, CODE_LEN + len });
 }

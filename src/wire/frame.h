@@ -54,7 +54,7 @@ size_t frame_head(uint8_t out[FRAME_HEAD_MAX], enum opcode opcode, uint64_t len)
 /* One frame with this payload, with one reference, the caller's. NULL: no memory. */
 struct frame *frame_new(enum opcode opcode, struct text payload);
 
-/* A close frame; a reason beyond 123 bytes is cut. NULL: no memory. */
+/* A close frame; a reason beyond 123 bytes is cut between characters. NULL: no memory. */
 struct frame *frame_new_close(enum close_code code, const char *reason);
 
 /* A text frame followed by an empty ping frame: one heartbeat. NULL: no memory. */

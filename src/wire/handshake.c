@@ -27,29 +27,10 @@ is_key(struct text key)
 	return strchr("AQgw", key.s[21]) != NULL;
 }
 
-/* Takes the next element off a comma-separated list. False at its end. */
+/* The token of the pair "bearer, <token>", in one header or in two; absent if something else is
+ * offered. False: an element is no token. */
 static bool
-next_element(struct text *list, struct text *out)
-{
-	const char *comma;
-
-	if (list->s == NULL)
-		return false;
-	comma = memchr(list->s, ',', list->len);
-	*out = text_trim((struct text){ list->s,
-	    comma != NULL ? (size_t)(comma - list->s) : list->len });
-	if (comma == NULL) {
-		*list = (struct text){ NULL, 0 };
-	} else {
-		list->len -= (size_t)(comma - list->s) + 1;
-		list->s = comma + 1;
-	}
-	return true;
-}
-
-/* The pair "bearer, <token>", in one header or in two. */
-static struct text
-find_bearer(const struct http_head *head)
+find_bearer(const struct http_head *head, struct text *token)
 {
 	struct text offered[2] = { { NULL, 0 }, { NULL, 0 } };
 	size_t count = 0;
@@ -59,43 +40,53 @@ find_bearer(const struct http_head *head)
 
 		if (!text_is_nocase(head->headers[i].name, "Sec-WebSocket-Protocol"))
 			continue;
-		while (next_element(&list, &element)) {
+		while (http_next_element(&list, &element)) {
+			if (!http_is_token(element))
+				return false;
 			if (count < countof(offered))
 				offered[count] = element;
 			count++;
 		}
 	}
-	return count == 2 && text_is(offered[0], "bearer") ? offered[1] : (struct text){ NULL, 0 };
+	if (count == 2 && text_is(offered[0], "bearer"))
+		*token = offered[1];
+	return true;
+}
+
+/* What a request for a WebSocket of our version is malformed in, or NULL. */
+static const char *
+read_fields(const struct http_head *head, struct handshake *out)
+{
+	if (!http_header_lists(head, "Connection", "upgrade"))
+		return "Upgrade without Connection: Upgrade";
+	if (http_header(head, "Sec-WebSocket-Key", &out->key) != 1 || !is_key(out->key))
+		return "exactly one Sec-WebSocket-Key of 16 bytes is needed";
+	if (http_header(head, "Origin", &out->origin) > 1)
+		return "Origin is given twice";
+	if (!find_bearer(head, &out->bearer))
+		return "Sec-WebSocket-Protocol is no list of tokens";
+	return NULL;
 }
 
 enum err
 handshake_read(const struct http_head *head, struct handshake *out, const char **why)
 {
+	struct handshake handshake = { .key = { NULL, 0 } };
 	struct text version = { NULL, 0 };
 	size_t versions = http_header(head, "Sec-WebSocket-Version", &version);
 
-	*out = (struct handshake){ .origin = { NULL, 0 } };
-	if (!http_header_lists(head, "Upgrade", "websocket"))
-		return ERR_ABSENT;
-	if (!http_header_lists(head, "Connection", "upgrade")) {
-		*why = "Upgrade without Connection: Upgrade";
-		return ERR_INPUT;
-	}
-	if (versions == 0 || (versions == 1 && !text_is(version, "13")))
+	if (!http_header_lists(head, "Upgrade", "websocket") || versions == 0)
 		return ERR_ABSENT;
 	if (versions > 1) {
 		*why = "Sec-WebSocket-Version is given twice";
 		return ERR_INPUT;
 	}
-	if (http_header(head, "Sec-WebSocket-Key", &out->key) != 1 || !is_key(out->key)) {
-		*why = "exactly one Sec-WebSocket-Key of 16 bytes is needed";
+	if (!text_is(version, "13"))
+		return ERR_ABSENT;
+	*why = read_fields(head, &handshake);
+	if (*why != NULL)
 		return ERR_INPUT;
-	}
-	if (http_header(head, "Origin", &out->origin) > 1) {
-		*why = "Origin is given twice";
-		return ERR_INPUT;
-	}
-	out->bearer = find_bearer(head);
+	*out = handshake;
 	return ERR_OK;
 }
 

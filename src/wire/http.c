@@ -23,8 +23,8 @@ is_token_char(char c)
 	return c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL;
 }
 
-static bool
-is_token(struct text t)
+bool
+http_is_token(struct text t)
 {
 	for (size_t i = 0; i < t.len; i++)
 		if (!is_token_char(t.s[i]))
@@ -88,7 +88,7 @@ parse_request_line(struct text line, struct http_head *head)
 {
 	struct text target;
 
-	if (!cut(&line, ' ', &head->method) || !is_token(head->method))
+	if (!cut(&line, ' ', &head->method) || !http_is_token(head->method))
 		return "malformed request line";
 	if (!cut(&line, ' ', &target) || !is_target(target))
 		return "malformed request target";
@@ -105,7 +105,7 @@ parse_request_line(struct text line, struct http_head *head)
 static const char *
 parse_header(struct text line, struct http_header *header)
 {
-	if (!cut(&line, ':', &header->name) || !is_token(header->name))
+	if (!cut(&line, ':', &header->name) || !http_is_token(header->name))
 		return "malformed header";
 	header->value = text_trim(line);
 	return is_field_value(header->value) ? NULL : "malformed header value";
@@ -116,12 +116,14 @@ static const char *
 check_headers(const struct http_head *head)
 {
 	struct text value = { NULL, 0 };
+	size_t lengths;
 
 	if (http_header(head, "Host", &value) != 1)
 		return "exactly one Host is needed";
 	if (http_header(head, "Transfer-Encoding", &value) > 0)
 		return "a body is not accepted";
-	if (http_header(head, "Content-Length", &value) > 0 && !text_is(value, "0"))
+	lengths = http_header(head, "Content-Length", &value);
+	if (lengths > 1 || (lengths == 1 && !text_is(value, "0")))
 		return "a body is not accepted";
 	return NULL;
 }
@@ -163,24 +165,33 @@ http_header(const struct http_head *head, const char *name, struct text *value)
 	return count;
 }
 
-static bool
-list_has(struct text list, const char *token)
+bool
+http_next_element(struct text *list, struct text *element)
 {
-	struct text element;
-
-	while (cut(&list, ',', &element))
-		if (text_is_nocase(text_trim(element), token))
-			return true;
-	return text_is_nocase(text_trim(list), token);
+	do {
+		if (list->s == NULL)
+			return false;
+		if (!cut(list, ',', element)) {
+			*element = *list;
+			*list = (struct text){ NULL, 0 };
+		}
+		*element = text_trim(*element);
+	} while (element->len == 0);
+	return true;
 }
 
 bool
 http_header_lists(const struct http_head *head, const char *name, const char *token)
 {
-	for (size_t i = 0; i < head->header_count; i++)
-		if (text_is_nocase(head->headers[i].name, name) &&
-		    list_has(head->headers[i].value, token))
-			return true;
+	for (size_t i = 0; i < head->header_count; i++) {
+		struct text list = head->headers[i].value, element;
+
+		if (!text_is_nocase(head->headers[i].name, name))
+			continue;
+		while (http_next_element(&list, &element))
+			if (text_is_nocase(element, token))
+				return true;
+	}
 	return false;
 }
 

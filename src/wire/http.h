@@ -38,11 +38,20 @@ struct http_head {
 size_t http_head_end(const char *data, size_t len, size_t *scanned);
 
 /* Parses a complete head (len as http_head_end gave it). ERR_INPUT: malformed, *why is a static
- * sentence. ERR_LIMIT: more than HTTP_HEADERS_MAX headers. */
+ * sentence. ERR_LIMIT: more than HTTP_HEADERS_MAX headers. *out is of no use after an error. */
 enum err http_parse(const char *data, size_t len, struct http_head *out, const char **why) MUST_USE;
 
-/* How many headers have this name (any case); *value gets the first one's. */
+/* How many headers have this name (any case); *value gets the first one's, if there is one. */
 size_t http_header(const struct http_head *head, const char *name, struct text *value);
+
+/* RFC 9110 section 5.6.2: letters, digits and some marks, at least one. */
+bool http_is_token(struct text t);
+
+/*
+ * Takes the next element off a comma-separated list (RFC 9110 section 5.6.1): without white space
+ * around it, empty ones passed over. False at the end, *list is absent then.
+ */
+bool http_next_element(struct text *list, struct text *element);
 
 /* Does the comma-separated list in all headers of this name hold the token (any case)? */
 bool http_header_lists(const struct http_head *head, const char *name, const char *token);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define JSON_TEXT_MAX (16 << 20) /* bytes; far beyond any caller's limit, and safe as an int */
+
 /* A struct json is json-c's object; the type exists so that nobody else sees json-c. */
 static struct json_object *
 object_of(const struct json *json)
@@ -15,98 +17,125 @@ object_of(const struct json *json)
 	return (struct json_object *)(uintptr_t)json;
 }
 
-/* Passes over the string that begins at i; returns the index of its closing quote. The text was
- * parsed before, so there is one. */
-static size_t
-skip_string(struct text text, size_t i)
+static bool
+is_digit(char c)
 {
-	for (i++; text.s[i] != '"'; i++)
-		if (text.s[i] == '\\')
-			i++;
-	return i;
+	return c >= '0' && c <= '9';
 }
 
-/* How many members all objects of a valid text have, by its colons outside strings. */
-static size_t
-count_colons(struct text text)
-{
-	size_t colons = 0;
+/* --- what json-c lets pass and we don't, found in the text before json-c sees it --- */
 
-	for (size_t i = 0; i < text.len; i++) {
-		if (text.s[i] == '"')
-			i = skip_string(text, i);
-		else if (text.s[i] == ':')
-			colons++;
-	}
-	return colons;
-}
-
-/* What json-c lets pass and we don't. */
-struct audit {
-	size_t members;
-	const char *why; /* NULL: nothing found */
+/* What the text's lexemes tell. */
+struct scan {
+	size_t members;  /* colons outside strings: the members of all objects together */
+	const char *why; /* NULL: nothing is wrong */
 };
 
-static void
-audit_string(struct audit *audit, const char *s, size_t len)
+/* Passes over the string that begins at i; returns the index of its closing quote, or the text's
+ * length where it has none. json-c would take control characters, and names cut short by a NUL. */
+static size_t
+scan_string(struct text text, size_t i, struct scan *scan)
 {
-	if (memchr(s, '\0', len) != NULL)
-		audit->why = "a string holds a NUL";
+	for (i++; i < text.len && text.s[i] != '"'; i++) {
+		struct text rest = { text.s + i, text.len - i };
+
+		if ((unsigned char)text.s[i] < 0x20)
+			scan->why = "a control character in a string";
+		else if (text_skip(&rest, "\\u0000"))
+			scan->why = "a string holds a NUL";
+		else if (text.s[i] == '\\')
+			i++;
+	}
+	return i < text.len ? i : text.len;
 }
 
+/* Passes over the number that begins at i; returns the index of its last character. json-c would
+ * take leading zeros, and a point without digits behind it. */
+static size_t
+scan_number(struct text text, size_t i, struct scan *scan)
+{
+	size_t begin = i;
+
+	while (i < text.len && text.s[i] != '\0' && strchr("0123456789.eE+-", text.s[i]) != NULL)
+		i++;
+	if (text.s[begin] == '0' && i - begin > 1 && is_digit(text.s[begin + 1]))
+		scan->why = "a number begins with a superfluous zero";
+	for (size_t at = begin; at < i; at++)
+		if (text.s[at] == '.' && (at + 1 == i || !is_digit(text.s[at + 1])))
+			scan->why = "a number has no digit behind its point";
+	return i - 1;
+}
+
+static struct scan
+scan_text(struct text text)
+{
+	struct scan scan = { 0, NULL };
+
+	for (size_t i = 0; i < text.len && scan.why == NULL; i++) {
+		if (text.s[i] == '"')
+			i = scan_string(text, i, &scan);
+		else if (is_digit(text.s[i]))
+			i = scan_number(text, i, &scan);
+		else if (text.s[i] == ':')
+			scan.members++;
+		else if (text.s[i] == '\'')
+			scan.why = "malformed JSON";
+	}
+	return scan;
+}
+
+/* --- and in what json-c made of it --- */
+
+/* Counts the members of all objects; sets scan->why at a number that is none. */
 static void
-audit_value(struct audit *audit, struct json_object *value)
+audit(struct json_object *value, struct scan *scan)
 {
 	switch (json_object_get_type(value)) {
-	case json_type_string:
-		audit_string(audit, json_object_get_string(value),
-		    (size_t)json_object_get_string_len(value));
-		break;
 	case json_type_double:
 		if (!isfinite(json_object_get_double(value)))
-			audit->why = "NaN and Infinity are no JSON";
+			scan->why = "a number is not finite";
 		break;
 	case json_type_array:
 		for (size_t i = 0; i < json_object_array_length(value); i++)
-			audit_value(audit, json_object_array_get_idx(value, i));
+			audit(json_object_array_get_idx(value, i), scan);
 		break;
 	case json_type_object: {
 		json_object_object_foreach(value, name, member) {
 			(void)name;
-			audit->members++;
-			audit_value(audit, member);
+			scan->members++;
+			audit(member, scan);
 		}
 		break;
 	}
 	case json_type_null:
 	case json_type_boolean:
 	case json_type_int:
+	case json_type_string:
 		break;
 	}
 }
 
-/* json-c keeps the last of two members of one name, so the text has more colons than it members. A
- * NUL in a name would cut it short: its escape is looked for in the text. */
+/* Of two members with one name json-c keeps the last: the object has fewer than the text. */
 static const char *
-audit_document(struct text text, struct json_object *object)
+audit_document(struct json_object *object, size_t members)
 {
-	struct audit audit = { 0, NULL };
+	struct scan found = { 0, NULL };
 
-	if (memmem(text.s, text.len, "\\u0000", 6) != NULL)
-		return "a string holds a NUL";
-	audit_value(&audit, object);
-	if (audit.why == NULL && audit.members != count_colons(text))
+	audit(object, &found);
+	if (found.why == NULL && found.members != members)
 		return "a member is given twice";
-	return audit.why;
+	return found.why;
 }
 
-static bool
-only_space(struct text text, size_t from)
+/* --- reading --- */
+
+/* The index of the first character from i on that is no white space. */
+static size_t
+skip_space(struct text text, size_t i)
 {
-	for (size_t i = from; i < text.len; i++)
-		if (memchr(" \t\r\n", text.s[i], 4) == NULL)
-			return false;
-	return true;
+	while (i < text.len && memchr(" \t\r\n", text.s[i], 4) != NULL)
+		i++;
+	return i;
 }
 
 static const char *
@@ -128,23 +157,44 @@ explain(enum json_tokener_error error)
 static enum err
 parse(struct json_tokener *tokener, struct text text, struct json_object **out, const char **why)
 {
-	struct json_object *object = json_tokener_parse_ex(tokener, text.s, (int)text.len);
-	enum json_tokener_error error = json_tokener_get_error(tokener);
+	struct scan scan = scan_text(text);
+	struct json_object *object;
+	enum json_tokener_error error;
 
+	if (scan.why != NULL) {
+		*why = scan.why;
+		return ERR_INPUT;
+	}
+	object = json_tokener_parse_ex(tokener, text.s, (int)text.len);
+	error = json_tokener_get_error(tokener);
 	if (error != json_tokener_success)
 		*why = explain(error);
-	else if (!json_object_is_type(object, json_type_object))
-		*why = "not a JSON object";
-	else if (!only_space(text, json_tokener_get_parse_end(tokener)))
+	else if (skip_space(text, json_tokener_get_parse_end(tokener)) < text.len)
 		*why = "something follows the JSON object";
 	else
-		*why = audit_document(text, object);
+		*why = audit_document(object, scan.members);
 	if (*why == NULL) {
 		*out = object;
 		return ERR_OK;
 	}
 	json_object_put(object);
 	return ERR_INPUT;
+}
+
+/* What must hold of the text before anything is parsed. */
+static const char *
+check_text(struct text text)
+{
+	size_t begin = skip_space(text, 0);
+
+	if (text.len > JSON_TEXT_MAX)
+		return "the JSON is too long";
+	if (begin == text.len)
+		return "the JSON is empty";
+	/* json-c checks values, but not member names in every version. */
+	if (!utf8_valid(text.s, text.len))
+		return "the JSON is not UTF-8";
+	return text.s[begin] == '{' ? NULL : "not a JSON object";
 }
 
 enum err
@@ -154,20 +204,15 @@ json_parse(struct text text, struct json **out, const char **why)
 	struct json_object *object;
 	enum err err;
 
-	if (text.len == 0 || text.len > INT32_MAX) {
-		*why = "the JSON is empty";
+	*why = check_text(text);
+	if (*why != NULL)
 		return ERR_INPUT;
-	}
-	/* json-c checks strings only, and not those of member names in every version. */
-	if (!utf8_valid(text.s, text.len)) {
-		*why = "the JSON is not UTF-8";
-		return ERR_INPUT;
-	}
-	tokener = json_tokener_new_ex(JSON_DEPTH);
+	/* json-c counts the values in the innermost object as one level more. */
+	tokener = json_tokener_new_ex(JSON_DEPTH + 1);
 	if (tokener == NULL)
 		return ERR_NOMEM;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	*why = NULL;
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_ALLOW_TRAILING_CHARS |
+	    JSON_TOKENER_VALIDATE_UTF8);
 	err = parse(tokener, text, &object, why);
 	json_tokener_free(tokener);
 	if (err == ERR_OK)
@@ -267,6 +312,8 @@ json_members(const struct json *json, void (*fn)(void *arg, struct text member),
 		fn(arg, text_of(name));
 	}
 }
+
+/* --- writing --- */
 
 /* RFC 8259 section 7: what must be escaped, and how. */
 static const char *
