@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048 /* below PIPE_BUF, so lines never interleave */
-#define VALUE_MAX_BYTES 512 /* of a text; more of it is cut off */
+#define VALUE_MAX_BYTES 512 /* of a text, as written; more of it is cut off */
 
 /* The only state of a whole process that is ours: where one looks when something went wrong. */
 static struct {
@@ -57,8 +57,10 @@ puts_line(struct line *line, const char *s)
 static void
 put_quoted(struct line *line, struct text t)
 {
+	size_t begin = line->len;
+
 	puts_line(line, "\"");
-	for (size_t i = 0; i < t.len; i++) {
+	for (size_t i = 0; i < t.len && line->len - begin < VALUE_MAX_BYTES; i++) {
 		unsigned char c = (unsigned char)t.s[i];
 		char escaped[8];
 
