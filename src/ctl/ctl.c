@@ -1,26 +1,43 @@
-/* ctl.c: failing, opening, and reading arguments. */
+/* ctl.c: failing, and opening what the configuration names. */
 #include "ctl/ctl.h"
 
-#include "base/digest.h"
+#include "bell/bell.h"
+#include "ctl/escape.h"
 
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define BUSY_MS 10000 /* a person waits longer than a worker */
+#define LINE_MAX_BYTES 65536
 
-static const char *config_path;
-
-static void
-complain(const char *fmt, va_list ap)
+/* Arguments, paths and answers of servers are in these lines: none may command the terminal. */
+static void PRINTF(2, 0)
+complain(const char *prefix, const char *fmt, va_list ap, const char *hint)
 {
-	fputs("milepostctl: ", stderr);
-	vfprintf(stderr, fmt, ap);
-	fputs("\n", stderr);
+	struct buf line = BUF_INIT(LINE_MAX_BYTES);
+	char *text;
+
+	fflush(stdout); /* what was printed before comes before, where both go to one place */
+	if (vasprintf(&text, fmt, ap) < 0)
+		text = NULL;
+	escape_text(&line, text_of(text != NULL ? text : "no memory"), SIZE_MAX);
+	fprintf(stderr, "milepostctl: %s%.*s%s\n", prefix, TEXT_ARG(buf_view(&line)), hint);
+	buf_fini(&line);
+	free(text);
+}
+
+void
+ctl_warn(const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	complain("", fmt, ap, "");
+	va_end(ap);
 }
 
 void
@@ -29,172 +46,122 @@ ctl_fail(const char *fmt, ...)
 	va_list ap;
 
 	va_start(ap, fmt);
-	complain(fmt, ap);
+	complain("", fmt, ap, "");
 	va_end(ap);
 	exit(EXIT_FAILURE);
 }
 
 void
-ctl_usage(const struct command *self, const char *fmt, ...)
+ctl_usage(const struct ctl *ctl, const char *fmt, ...)
 {
+	char prefix[64] = "", hint[64] = "; see: milepostctl --help";
+	const char *name = ctl->command != NULL ? ctl->command->name : "";
+	bool has_verb = ctl->command != NULL && strcmp(ctl->argv[0], name) != 0;
 	va_list ap;
 
+	if (ctl->command != NULL) {
+		snprintf(prefix, sizeof(prefix), "%s%s%s: ", name, has_verb ? " " : "",
+		    has_verb ? ctl->argv[0] : "");
+		snprintf(hint, sizeof(hint), "; see: milepostctl %s --help", name);
+	}
 	va_start(ap, fmt);
-	complain(fmt, ap);
+	complain(prefix, fmt, ap, hint);
 	va_end(ap);
-	fprintf(stderr, "usage: milepostctl %s %s\n", self->name, self->usage);
 	exit(EXIT_USAGE);
 }
 
-const char *
-ctl_config_path(void)
-{
-	return config_path != NULL ? config_path : config_default_path();
-}
-
 void
-ctl_set_config_path(const char *path)
-{
-	config_path = path;
-}
-
-struct config *
-ctl_config(void)
+ctl_config(struct ctl *ctl)
 {
 	struct buf why = BUF_INIT(2048);
-	struct config *config;
+	const char *path = ctl->config_path != NULL ? ctl->config_path : config_default_path();
 
-	if (config_load(ctl_config_path(), &config, &why) != ERR_OK)
+	if (config_load(path, &ctl->config, &why) != ERR_OK)
 		ctl_fail("%s", buf_cstr(&why));
 	buf_fini(&why);
-	return config;
 }
 
-struct store *
-ctl_open(const struct config *config, enum store_mode mode)
+void
+ctl_open(struct ctl *ctl, enum store_mode mode)
 {
 	struct buf why = BUF_INIT(2048);
-	struct store *store;
 
-	if (store_open(config->database, mode, BUSY_MS, &store, &why) != ERR_OK)
+	ctl_config(ctl);
+	if (store_open(ctl->config->database, mode, BUSY_MS, &ctl->store, &why) != ERR_OK)
 		ctl_fail("%s", buf_cstr(&why));
 	buf_fini(&why);
-	return store;
 }
 
 void
-ctl_check(const struct store *store, enum err err, const char *doing)
+ctl_close(struct ctl *ctl)
 {
-	if (err != ERR_OK)
-		ctl_fail("%s: %s (%s)", doing, store_error(store), err_name(err));
+	store_close(&ctl->store);
+	config_free(&ctl->config);
 }
 
 void
-ctl_ring(const struct config *config)
+ctl_check(const struct ctl *ctl, enum err err)
 {
-	struct bell *bell;
+	const char *advice = "";
 
-	/* Not heard, the change is found by the next poll. */
-	if (bell_open(config->database, &bell) != ERR_OK || bell_ring(bell) != ERR_OK)
-		fprintf(stderr, "milepostctl: %s-bell: %s; running programs will notice within their "
-		    "poll_interval\n", config->database, strerror(errno));
-	else
-		bell_close(&bell);
-}
-
-struct id
-ctl_id(const struct command *self, const char *what, const char *text)
-{
-	struct id id;
-
-	if (id_parse(text_of(text), &id) != ERR_OK)
-		ctl_usage(self, "%s \"%s\" is not a UUID", what, text);
-	return id;
-}
-
-struct id
-ctl_id_or_new(const struct command *self, const char *what, const char *text)
-{
-	struct id id;
-
-	if (strcmp(text, "-") != 0)
-		return ctl_id(self, what, text);
-	if (digest_random(id.bytes, sizeof(id.bytes)) != ERR_OK)
-		ctl_fail("the system gives no random numbers");
-	/* RFC 9562 section 5.4: version 4, variant 10. */
-	id.bytes[6] = (uint8_t)((id.bytes[6] & 0x0f) | 0x40);
-	id.bytes[8] = (uint8_t)((id.bytes[8] & 0x3f) | 0x80);
-	return id;
-}
-
-int64_t
-ctl_duration(const struct command *self, const char *what, const char *text)
-{
-	int64_t ms;
-
-	if (!config_read_time(text, &ms))
-		ctl_usage(self, "%s \"%s\" is not a time such as 30s, 10m, 1h or 7d", what, text);
-	return ms / 1000;
-}
-
-int64_t
-ctl_number(const struct command *self, const char *what, const char *text, int64_t max)
-{
-	unsigned long long n;
-
-	if (!text_number(text_of(text), (unsigned long long)max, &n))
-		ctl_usage(self, "%s \"%s\" is not a whole number from 0 to %lld", what, text,
-		    (long long)max);
-	return (int64_t)n;
-}
-
-/* Switches the terminal's echo. */
-static void
-set_echo(bool on)
-{
-	struct termios t;
-
-	if (tcgetattr(STDIN_FILENO, &t) < 0)
+	if (err == ERR_OK)
 		return;
-	t.c_lflag = on ? t.c_lflag | ECHO : t.c_lflag & ~(tcflag_t)ECHO;
-	tcsetattr(STDIN_FILENO, TCSAFLUSH, &t);
+	if (err == ERR_BUSY)
+		advice = "; another program is writing, try again";
+	if (err == ERR_FULL)
+		advice = "; is the disk full, or the file read-only?";
+	ctl_fail("%s: %s%s", ctl->config->database, store_error(ctl->store), advice);
 }
 
-char *
-ctl_read_secret(const char *prompt)
+int
+ctl_directory(const char *path, struct buf *name)
 {
-	bool terminal = isatty(STDIN_FILENO) != 0;
-	char *line = NULL;
-	size_t cap = 0;
-	ssize_t len;
+	const char *slash = strrchr(path, '/');
+	const char *directory;
+	struct stat st;
 
-	if (terminal) {
-		fprintf(stderr, "%s: ", prompt);
-		set_echo(false);
-	}
-	len = getline(&line, &cap, stdin);
-	if (terminal) {
-		set_echo(true);
-		fputs("\n", stderr);
-	}
-	if (len < 0)
-		ctl_fail("standard input has no line with the %s", prompt);
-	line[strcspn(line, "\r\n")] = '\0';
-	return line;
+	if (slash == NULL)
+		buf_puts(name, ".");
+	else
+		buf_add(name, path, slash == path ? 1 : (size_t)(slash - path));
+	directory = buf_cstr(name);
+	if (directory == NULL)
+		return ENOMEM;
+	if (stat(directory, &st) < 0)
+		return errno;
+	return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;
 }
 
 void
-ctl_print_text(struct text t)
+ctl_begin(struct ctl *ctl)
 {
-	for (size_t i = 0; i < t.len; i++) {
-		unsigned char c = (unsigned char)t.s[i];
+	ctl_check(ctl, store_begin(ctl->store));
+}
 
-		/* C1 controls come as 0xc2 0x80..0x9f in UTF-8. */
-		bool c1 = c == 0xc2 && i + 1 < t.len && (unsigned char)t.s[i + 1] < 0xa0;
+void
+ctl_commit(struct ctl *ctl)
+{
+	ctl_check(ctl, store_commit(ctl->store));
+	ctl_ring(ctl);
+}
 
-		if (c < 0x20 || c == 0x7f || c1)
-			printf("\\x%02x", c);
-		else
-			putchar(c);
-	}
+void
+ctl_ring(const struct ctl *ctl)
+{
+	struct bell *bell = NULL;
+
+	/* What is not heard is found by the next poll: the change is made all the same. */
+	if (bell_open(ctl->config->database, &bell) != ERR_OK || bell_ring(bell) != ERR_OK)
+		ctl_warn("%s-bell: %s; running programs notice the change within their poll_interval",
+		    ctl->config->database, strerror(errno));
+	bell_close(&bell);
+}
+
+void
+ctl_print(const struct buf *out)
+{
+	if (out->err != ERR_OK)
+		ctl_fail("no memory for the output");
+	if (out->len > 0)
+		fwrite(out->data, 1, out->len, stdout);
 }

@@ -1,8 +1,8 @@
 /* main.c: milepostctl: the table of commands. */
-#include "base/log.h"
-#include "ctl/ctl.h"
+#include "ctl/args.h"
 
-#include <getopt.h>
+#include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,78 +33,81 @@ print_usage(FILE *out)
 	      "  -V, --version       show the versions of this program and of SQLite\n", out);
 }
 
-/* Returns the index of the command in argv. */
-static int
-read_options(int argc, char **argv)
+/* Whether the options alone were all that was wanted. */
+static bool
+read_options(struct ctl *ctl)
 {
 	static const struct option longs[] = {
 		{ "config", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
+		ARGS_END
 	};
 	int c;
 
-	/* +: the options behind the command are the command's. */
-	while ((c = getopt_long(argc, argv, "+c:hV", longs, NULL)) != -1) {
+	while ((c = args_option(ctl, "c:V", longs)) != -1) {
 		switch (c) {
 		case 'c':
-			ctl_set_config_path(optarg);
+			ctl->config_path = optarg;
 			break;
-		case 'h':
-			print_usage(stdout);
-			exit(EXIT_SUCCESS);
 		case 'V':
 			printf("milepostctl " PACKAGE_VERSION " (SQLite %s)\n",
 			    store_library_version());
-			exit(EXIT_SUCCESS);
+			return true;
 		default:
-			exit(EXIT_USAGE);
+			print_usage(stdout);
+			return true;
 		}
 	}
-	return optind;
+	return false;
 }
 
 static const struct command *
-find(const char *name)
+find(const struct ctl *ctl, const char *name)
 {
-	for (size_t i = 0; i < countof(commands); i++)
-		if (strcmp(commands[i]->name, name) == 0)
+	struct buf known = BUF_INIT(512);
+
+	for (size_t i = 0; i < countof(commands); i++) {
+		if (strcmp(commands[i]->name, name) == 0) {
+			buf_fini(&known);
 			return commands[i];
-	return NULL;
+		}
+		buf_printf(&known, "%s%s", i > 0 ? ", " : "", commands[i]->name);
+	}
+	ctl_usage(ctl, "unknown command \"%s\", the commands are %s", name, buf_cstr(&known));
 }
 
-static bool
-wants_help(int argc, char **argv)
+static int
+run(struct ctl *ctl)
 {
-	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
-			return true;
-	return false;
+	int at;
+
+	if (read_options(ctl))
+		return EXIT_SUCCESS;
+	at = optind;
+	if (at == ctl->argc) {
+		print_usage(stderr);
+		return EXIT_USAGE;
+	}
+	ctl->command = find(ctl, ctl->argv[at]);
+	ctl->argc -= at;
+	ctl->argv += at;
+	optind = 0; /* getopt_long(3): begin anew */
+	return ctl->command->run(ctl);
 }
 
 int
 main(int argc, char **argv)
 {
-	const struct command *command;
-	int at = read_options(argc, argv);
+	struct ctl ctl = { .argc = argc, .argv = argv };
+	int status;
 
-	log_setup("milepostctl", LOG_LEVEL_INFO, LOG_FORMAT_KV);
-	if (at == argc) {
-		print_usage(stderr);
-		return EXIT_USAGE;
-	}
-	command = find(argv[at]);
-	if (command == NULL) {
-		fprintf(stderr, "milepostctl: no command \"%s\"\n", argv[at]);
-		print_usage(stderr);
-		return EXIT_USAGE;
-	}
-	if (wants_help(argc - at, argv + at)) {
-		printf("usage: milepostctl %s %s\n\n%s\n%s%s", command->name, command->usage,
-		    command->summary, command->details[0] != '\0' ? "\n" : "", command->details);
-		return EXIT_SUCCESS;
-	}
-	optind = 0; /* glibc: begin anew */
-	return command->run(command, argc - at, argv + at);
+	/* The encoding alone, whatever the environment says: what is stored is UTF-8. */
+	setlocale(LC_CTYPE, "C.UTF-8");
+	opterr = 0;
+	status = run(&ctl);
+	ctl_close(&ctl);
+	/* A full disk behind a redirection must not look like success. */
+	if (fflush(stdout) != 0 || ferror(stdout))
+		ctl_fail("standard output: %s", strerror(errno));
+	return status;
 }

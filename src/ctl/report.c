@@ -1,102 +1,132 @@
-/* report.c: milepostctl report: posts progress as a worker would. The only module that sees libcurl. */
+/* report.c: milepostctl report: posts progress as a worker would. */
 #include "base/clock.h"
 #include "base/digest.h"
-#include "ctl/ctl.h"
+#include "ctl/args.h"
+#include "ctl/line.h"
+#include "ctl/transfer.h"
 #include "model/progress.h"
 #include "wire/json.h"
 
-#include <curl/curl.h>
-#include <getopt.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #define DEFAULT_URL "http://localhost"
+#define BODY_MAX 65536
 #define ANSWER_MAX 65536
-#define FIRST_DELAY_MS 200
+#define KEY_MAX 8192 /* an admin's token does as well */
+#define ATTEMPT_SECONDS 30
+#define RETRY_SECONDS 30
+#define FIRST_DELAY_MS 250
 #define LAST_DELAY_MS 5000
 
-struct options {
-	const char *url, *key_file, *ca;
-	const char *message, *error;
-	int64_t eta; /* PROGRESS_ETA_NONE: not given */
+struct report {
+	const char *url, *key_file, *ca_file;
+	struct id session;
+	const char *status, *message, *error;
+	int64_t progress; /* PROGRESS_NONE: not given */
+	int64_t eta;      /* PROGRESS_ETA_NONE: not given */
 	bool restart;
 	int64_t retry_for; /* seconds */
 };
 
-static struct options
-read_options(const struct command *self, int argc, char **argv)
+enum { ETA = ARGS_LONG, ERROR, RESTART, URL, KEY_FILE, CACERT, RETRY_FOR };
+
+static void
+read_option(const struct ctl *ctl, int c, struct report *out)
+{
+	switch (c) {
+	case 'm':
+		out->message = args_text(ctl, "the message", optarg);
+		break;
+	case ETA:
+		out->eta = args_number(ctl, "--eta", optarg, 0, PROGRESS_ETA_MAX);
+		break;
+	case ERROR:
+		out->error = args_text(ctl, "--error", optarg);
+		break;
+	case RESTART:
+		out->restart = true;
+		break;
+	case URL:
+		out->url = optarg;
+		break;
+	case KEY_FILE:
+		out->key_file = optarg;
+		break;
+	case CACERT:
+		out->ca_file = optarg;
+		break;
+	default:
+		out->retry_for = args_seconds(ctl, "--retry-for", optarg, 0);
+		break;
+	}
+}
+
+static struct report
+read_args(const struct ctl *ctl)
 {
 	static const struct option longs[] = {
 		{ "message", required_argument, NULL, 'm' },
-		{ "eta", required_argument, NULL, 't' },
-		{ "error", required_argument, NULL, 'e' },
-		{ "restart", no_argument, NULL, 'r' },
-		{ "url", required_argument, NULL, 'u' },
-		{ "key-file", required_argument, NULL, 'k' },
-		{ "cacert", required_argument, NULL, 'a' },
-		{ "retry-for", required_argument, NULL, 'f' },
-		{ NULL, 0, NULL, 0 },
+		{ "eta", required_argument, NULL, ETA },
+		{ "error", required_argument, NULL, ERROR },
+		{ "restart", no_argument, NULL, RESTART },
+		{ "url", required_argument, NULL, URL },
+		{ "key-file", required_argument, NULL, KEY_FILE },
+		{ "cacert", required_argument, NULL, CACERT },
+		{ "retry-for", required_argument, NULL, RETRY_FOR },
+		ARGS_END
 	};
-	struct options options = { .url = getenv("MILEPOST_URL"), .eta = PROGRESS_ETA_NONE,
-		.retry_for = 30 };
+	struct report report = { .url = getenv("MILEPOST_URL"), .progress = PROGRESS_NONE,
+		.eta = PROGRESS_ETA_NONE, .retry_for = RETRY_SECONDS };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "m:", longs, NULL)) != -1) {
-		switch (c) {
-		case 'm':
-			options.message = optarg;
-			break;
-		case 't':
-			options.eta = ctl_number(self, "--eta", optarg, PROGRESS_ETA_MAX);
-			break;
-		case 'e':
-			options.error = optarg;
-			break;
-		case 'r':
-			options.restart = true;
-			break;
-		case 'u':
-			options.url = optarg;
-			break;
-		case 'k':
-			options.key_file = optarg;
-			break;
-		case 'a':
-			options.ca = optarg;
-			break;
-		case 'f':
-			options.retry_for = ctl_duration(self, "--retry-for", optarg);
-			break;
-		default:
-			exit(EXIT_USAGE);
-		}
-	}
-	if (options.url == NULL || options.url[0] == '\0')
-		options.url = DEFAULT_URL;
-	return options;
+	while ((c = args_option(ctl, "m:", longs)) != -1)
+		read_option(ctl, c, &report);
+	args_expect(ctl, 2, 3, "a session's id and a status");
+	report.session = args_id(ctl, "the session", args_at(ctl, 0));
+	report.status = args_text(ctl, "the status", args_at(ctl, 1));
+	if (args_at(ctl, 2) != NULL)
+		report.progress = args_number(ctl, "the progress", args_at(ctl, 2), 0, 100);
+	if (report.url == NULL || report.url[0] == '\0')
+		report.url = DEFAULT_URL;
+	return report;
 }
 
-/* The key from the file or the environment: never an argument, which others could see. */
 static void
-read_key(const struct options *options, struct buf *key)
+read_key_file(const char *path, char key[KEY_MAX])
 {
-	FILE *file;
-	char line[256];
+	FILE *file = fopen(path, "re");
 
-	if (options->key_file == NULL) {
-		if (getenv("MILEPOST_KEY") == NULL)
-			ctl_fail("no key: set MILEPOST_KEY, or name its file with --key-file");
-		buf_puts(key, getenv("MILEPOST_KEY"));
-		return;
-	}
-	file = fopen(options->key_file, "re");
-	if (file == NULL || fgets(line, sizeof(line), file) == NULL)
-		ctl_fail("%s: no key can be read from it", options->key_file);
+	if (file == NULL)
+		ctl_fail("%s: %s", path, strerror(errno));
+	if (fgets(key, KEY_MAX, file) == NULL)
+		ctl_fail("%s: no key in it", path);
 	fclose(file);
-	buf_add(key, line, strcspn(line, "\r\n"));
-	explicit_bzero(line, sizeof(line));
+	key[strcspn(key, "\r\n")] = '\0';
+}
+
+/* From a file or the environment: never from an argument, which every user of the machine sees. */
+static void
+read_key(const struct report *report, char key[KEY_MAX])
+{
+	const char *from = report->key_file != NULL ? report->key_file : "MILEPOST_KEY";
+	const char *value = getenv("MILEPOST_KEY");
+
+	if (report->key_file != NULL)
+		read_key_file(report->key_file, key);
+	else if (value == NULL)
+		ctl_fail("no key: set MILEPOST_KEY, or name a file with --key-file");
+	else
+		snprintf(key, KEY_MAX, "%s", value);
+	if (key[0] == '\0')
+		ctl_fail("%s: the key is empty", from);
+	/* It becomes a header: a line's end in it would become another. */
+	for (const char *c = key; *c != '\0'; c++)
+		if (*c <= ' ' || *c > '~')
+			ctl_fail("%s: not a key: it has a character that none has", from);
 }
 
 static void
@@ -109,158 +139,170 @@ write_member(struct buf *out, const char *name, const char *value)
 }
 
 static void
-write_body(struct buf *out, const struct options *options, const char *status,
-    int64_t progress)
+write_body(struct buf *out, const struct report *report)
 {
 	buf_puts(out, "{\"status\":");
-	json_write_string(out, text_of(status));
-	if (progress != PROGRESS_NONE)
-		buf_printf(out, ",\"progress\":%lld", (long long)progress);
-	write_member(out, "message", options->message);
-	if (options->eta != PROGRESS_ETA_NONE)
-		buf_printf(out, ",\"estimated_time_remaining\":%lld", (long long)options->eta);
-	write_member(out, "error", options->error);
-	if (options->restart)
+	json_write_string(out, text_of(report->status));
+	if (report->progress != PROGRESS_NONE)
+		buf_printf(out, ",\"progress\":%lld", (long long)report->progress);
+	write_member(out, "message", report->message);
+	if (report->eta != PROGRESS_ETA_NONE)
+		buf_printf(out, ",\"estimated_time_remaining\":%lld", (long long)report->eta);
+	write_member(out, "error", report->error);
+	if (report->restart)
 		buf_puts(out, ",\"restart\":true");
 	buf_puts(out, "}");
 }
 
-static size_t
-on_data(char *data, size_t size, size_t count, void *arg)
-{
-	struct buf *answer = arg;
-
-	buf_add(answer, data, size * count);
-	return answer->err == ERR_OK ? size * count : 0;
-}
-
-/* One attempt: the HTTP status, or 0 with the reason in error. */
-static long
-post(CURL *curl, struct buf *answer, char error[CURL_ERROR_SIZE])
-{
-	long status = 0;
-
-	buf_reset(answer);
-	error[0] = '\0';
-	curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
-	curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-	if (curl_easy_perform(curl) == CURLE_OK)
-		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	return status;
-}
-
-/* Half of the delay is drawn, so that many workers do not come back at once. */
 static void
-pause_for(int64_t ms)
+write_url(struct buf *out, const struct report *report)
+{
+	char session[ID_TEXT_LEN + 1];
+	size_t len = strlen(report->url);
+
+	while (len > 0 && report->url[len - 1] == '/')
+		len--;
+	id_format(&report->session, session);
+	buf_add(out, report->url, len);
+	buf_printf(out, "/api/sessions/%s/progress", session);
+}
+
+/* Half of the delay is drawn, so that many workers don't come back at one moment. */
+static int64_t
+draw_delay(int64_t ms)
 {
 	uint16_t random = 0;
-	struct timespec t;
 
-	if (digest_random(&random, sizeof(random)) == ERR_OK)
-		ms = ms / 2 + ms / 2 * random / UINT16_MAX;
-	t = (struct timespec){ ms / 1000, ms % 1000 * 1000000 };
-	nanosleep(&t, NULL);
+	if (digest_random(&random, sizeof(random)) != ERR_OK)
+		return ms;
+	return ms / 2 + ms / 2 * random / UINT16_MAX;
 }
 
-/* A retry is harmless: an update that is stored already is stored once. */
-static long
-post_with_retries(CURL *curl, const struct options *options, struct buf *answer,
-    char error[CURL_ERROR_SIZE])
+static void
+sleep_ms(int64_t ms)
 {
-	int64_t until = clock_mono_ms() + options->retry_for * 1000;
-	long status;
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
 
-	for (int64_t delay = FIRST_DELAY_MS;; delay = delay * 2 < LAST_DELAY_MS ? delay * 2 : LAST_DELAY_MS) {
-		status = post(curl, answer, error);
-		if ((status != 0 && status != 503 && status != 429) ||
-		    clock_mono_ms() + delay > until)
-			return status;
-		pause_for(delay);
+	while (nanosleep(&t, &t) < 0)
+		;
+}
+
+/* nginx answers 502 and 504 while milepost-api is being restarted. */
+static bool
+may_pass(const struct transfer *transfer)
+{
+	switch (transfer->status) {
+	case 0:
+		return transfer->passing;
+	case 429:
+	case 502:
+	case 503:
+	case 504:
+		return true;
+	default:
+		return false;
 	}
 }
 
+static const char *
+summary(const struct transfer *transfer, char *out, size_t size)
+{
+	if (transfer->status == 0)
+		return transfer->error;
+	snprintf(out, size, "status %d", transfer->status);
+	return out;
+}
+
+/* Tried again, because that is harmless: an update that is stored already is stored once. */
 static void
-print_stored(const struct json *json)
+post(struct transfer *transfer, int64_t retry_for)
 {
-	ctl_print_text(json_string(json, "status"));
-	printf(" %lld %% ", (long long)json_integer(json, "progress"));
-	ctl_print_text(json_string(json, "message"));
-	puts("");
+	int64_t until = clock_mono_ms() + retry_for * 1000, delay = FIRST_DELAY_MS, pause;
+	char text[32];
+
+	for (;; delay = delay * 2 < LAST_DELAY_MS ? delay * 2 : LAST_DELAY_MS) {
+		transfer_run(transfer);
+		pause = draw_delay(delay);
+		if (transfer->retry_after_s > 0)
+			pause += transfer->retry_after_s * 1000;
+		if (!may_pass(transfer) || clock_mono_ms() + pause > until)
+			return;
+		if (delay == FIRST_DELAY_MS)
+			ctl_warn("%s: %s; trying again for up to %llds", transfer->url,
+			    summary(transfer, text, sizeof(text)), (long long)retry_for);
+		sleep_ms(pause);
+	}
 }
 
+/* The member, or absent where it is no string. */
+static struct text
+string_of(const struct json *json, const char *member)
+{
+	if (json == NULL || json_kind(json, member) != JSON_STRING)
+		return (struct text){ NULL, 0 };
+	return json_string(json, member);
+}
+
+/* Milepost's problems have a detail that says all, the members that are wrong included. */
 static void NORETURN
-fail_with(long status, const struct json *json, const char *error)
+refuse(const struct transfer *transfer, const struct json *json)
 {
-	struct text detail = { NULL, 0 };
+	struct text detail = string_of(json, "detail");
+	char text[32];
+	const char *advice = "";
 
-	if (status == 0)
-		ctl_fail("%s", error[0] != '\0' ? error : "the request failed");
-	if (json != NULL && json_kind(json, "detail") == JSON_STRING)
-		detail = json_string(json, "detail");
-	ctl_fail("refused with %ld: %.*s", status,
-	    TEXT_ARG(detail.s != NULL ? detail : text_of("no reason was given")));
+	if (transfer->status == 401)
+		advice = "; is it the right key? See: milepostctl key";
+	if (transfer->status >= 300 && transfer->status < 400)
+		advice = "; a redirection is not followed: give the final address with --url";
+	ctl_fail("%s: %s%s%.*s%s", transfer->url, summary(transfer, text, sizeof(text)),
+	    detail.s != NULL ? ": " : "", TEXT_ARG(detail), advice);
 }
 
-static CURL *
-prepare(const struct options *options, const char *session, const char *body,
-    struct curl_slist **headers)
+static void
+print_stored(const struct transfer *transfer, const struct json *json)
 {
-	struct buf url = BUF_INIT(4096), bearer = BUF_INIT(512);
-	CURL *curl = curl_easy_init();
+	struct buf line = BUF_INIT(BODY_MAX);
 
-	buf_puts(&bearer, "Authorization: Bearer ");
-	read_key(options, &bearer);
-	buf_printf(&url, "%s/api/sessions/%s/progress", options->url, session);
-	*headers = curl_slist_append(NULL, "Content-Type: application/json");
-	*headers = curl_slist_append(*headers, buf_cstr(&bearer));
-	if (curl == NULL || *headers == NULL || url.err != ERR_OK)
-		ctl_fail("out of memory");
-	curl_easy_setopt(curl, CURLOPT_URL, buf_cstr(&url));
-	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);
-	curl_easy_setopt(curl, CURLOPT_COPYPOSTFIELDS, body);
-	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);
-	curl_easy_setopt(curl, CURLOPT_TIMEOUT, 30L);
-	if (options->ca != NULL)
-		curl_easy_setopt(curl, CURLOPT_CAINFO, options->ca);
-	buf_fini(&url);
-	buf_fini(&bearer);
-	return curl;
+	if (string_of(json, "status").s == NULL || string_of(json, "message").s == NULL ||
+	    string_of(json, "updated_at").s == NULL || json_kind(json, "progress") != JSON_INTEGER)
+		ctl_fail("%s: the answer is not Milepost's; is it the right --url?", transfer->url);
+	line_write(&line, string_of(json, "updated_at"), string_of(json, "status"),
+	    json_integer(json, "progress"), string_of(json, "message"), string_of(json, "error"));
+	ctl_print(&line);
+	buf_fini(&line);
 }
 
 static int
-run(const struct command *self, int argc, char **argv)
+run(struct ctl *ctl)
 {
-	struct options options = read_options(self, argc, argv);
-	struct buf body = BUF_INIT(65536), answer = BUF_INIT(ANSWER_MAX);
-	struct curl_slist *headers;
+	struct report report = read_args(ctl);
+	struct buf url = BUF_INIT(4096), body = BUF_INIT(BODY_MAX);
+	struct transfer transfer = { .ca_file = report.ca_file, .timeout_s = ATTEMPT_SECONDS,
+		.answer = BUF_INIT(ANSWER_MAX) };
 	struct json *json = NULL;
-	int64_t progress = PROGRESS_NONE;
-	char session[ID_TEXT_LEN + 1], error[CURL_ERROR_SIZE];
+	char key[KEY_MAX];
 	const char *why;
-	struct id id;
-	long status;
-	CURL *curl;
 
-	if (argc - optind < 2 || argc - optind > 3)
-		ctl_usage(self, "report takes a session, a status, and perhaps a progress");
-	id = ctl_id(self, "the session", argv[optind]);
-	id_format(&id, session);
-	if (argc - optind == 3)
-		progress = ctl_number(self, "the progress", argv[optind + 2], 100);
-	write_body(&body, &options, argv[optind + 1], progress);
-	curl = prepare(&options, session, buf_cstr(&body), &headers);
-	status = post_with_retries(curl, &options, &answer, error);
-	if (json_parse(buf_view(&answer), &json, &why) != ERR_OK)
-		json = NULL;
-	if (status != 200 || json == NULL)
-		fail_with(status, json, error);
-	print_stored(json);
+	read_key(&report, key);
+	write_url(&url, &report);
+	write_body(&body, &report);
+	transfer.url = buf_cstr(&url);
+	transfer.json = buf_cstr(&body);
+	transfer.bearer = key;
+	if (transfer.url == NULL || transfer.json == NULL)
+		ctl_fail("the URL or the texts are too long");
+	post(&transfer, report.retry_for);
+	if (json_parse(buf_view(&transfer.answer), &json, &why) != ERR_OK)
+		json = NULL; /* an answer of nginx itself */
+	if (transfer.status != 200)
+		refuse(&transfer, json);
+	print_stored(&transfer, json);
+	explicit_bzero(key, sizeof(key));
 	json_free(&json);
-	curl_easy_cleanup(curl);
-	curl_slist_free_all(headers);
-	buf_fini(&answer);
+	buf_fini(&transfer.answer);
 	buf_fini(&body);
+	buf_fini(&url);
 	return EXIT_SUCCESS;
 }
 
@@ -270,8 +312,8 @@ const struct command command_report = {
 	    "                          [--restart] [--url URL] [--key-file FILE] [--cacert FILE]\n"
 	    "                          [--retry-for TIME]",
 	.summary = "report progress over HTTP, as a worker would",
-	.details = "The key comes from --key-file or $MILEPOST_KEY, the URL from --url or $MILEPOST_URL\n"
-	    "(default http://localhost). Where the server is away, it is tried again for --retry-for\n"
-	    "(default 30s).\n",
+	.details = "The key comes from --key-file or $MILEPOST_KEY, the address from --url or $MILEPOST_URL\n"
+	    "(default http://localhost). While the server is away or busy, it is tried again for up to\n"
+	    "TIME (default 30s).\n",
 	.run = run,
 };

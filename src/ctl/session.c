@@ -1,199 +1,265 @@
 /* session.c: milepostctl session: what is watched. */
 #include "base/timestamp.h"
-#include "ctl/ctl.h"
+#include "ctl/args.h"
+#include "ctl/escape.h"
 #include "store/account.h"
 #include "store/event.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct options {
-	const char *patient; /* NULL: not given; "none": nobody's */
-	bool running;
+enum { PATIENT = ARGS_LONG, RUNNING };
+
+static const struct option patient_longs[] = {
+	{ "patient", required_argument, NULL, PATIENT },
+	ARGS_END
 };
 
-static struct options
-read_options(int argc, char **argv)
+/* Fills in the patient, if the option is given; returns whether it was. */
+static bool
+read_patient(const struct ctl *ctl, struct session *session)
 {
-	static const struct option longs[] = {
-		{ "patient", required_argument, NULL, 'p' },
-		{ "running", no_argument, NULL, 'r' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options options = { .patient = NULL };
-	int c;
+	bool given = false;
 
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
-		switch (c) {
-		case 'p':
-			options.patient = optarg;
-			break;
-		case 'r':
-			options.running = true;
-			break;
-		default:
-			exit(EXIT_USAGE);
-		}
+	while (args_option(ctl, NULL, patient_longs) != -1) {
+		given = true;
+		session->has_patient = strcmp(optarg, "none") != 0;
+		if (session->has_patient)
+			session->patient = args_id(ctl, "the patient", optarg);
 	}
-	return options;
+	args_expect(ctl, 1, 1, "a session's id");
+	return given;
 }
 
 static void
-put(const struct command *self, struct store *store, struct session *session, const char *patient)
+find(const struct ctl *ctl, const struct id *id, struct session *out)
 {
-	bool created;
-
-	session->has_patient = patient != NULL && strcmp(patient, "none") != 0;
-	if (session->has_patient)
-		session->patient = ctl_id(self, "the patient", patient);
-	ctl_check(store, store_session_put(store, session, &created), "session");
-}
-
-static void
-add(const struct command *self, struct store *store, const char *arg, const char *patient)
-{
-	struct session session = { .id = ctl_id_or_new(self, "the session", arg) };
-	struct session old;
+	enum err err = store_session_find(ctl->store, id, out);
 	char text[ID_TEXT_LEN + 1];
 
-	id_format(&session.id, text);
-	if (store_session_find(store, &session.id, &old) == ERR_OK)
-		ctl_fail("there is a session %s already; change it with: milepostctl session set", text);
-	put(self, store, &session, patient);
-	puts(text);
-}
-
-static void
-find(const struct command *self, struct store *store, const char *arg, struct session *out)
-{
-	struct id id = ctl_id(self, "the session", arg);
-	enum err err = store_session_find(store, &id, out);
-
+	id_format(id, text);
 	if (err == ERR_ABSENT)
-		ctl_fail("no session %s", arg);
-	ctl_check(store, err, "session");
+		ctl_fail("no session %s; add one with: milepostctl session add", text);
+	ctl_check(ctl, err);
+}
+
+static int
+add(struct ctl *ctl)
+{
+	struct session session = { .has_patient = false }, old;
+	char text[ID_TEXT_LEN + 1];
+	bool created;
+	enum err err;
+
+	read_patient(ctl, &session);
+	session.id = args_id_or_new(ctl, "the session", args_at(ctl, 0));
+	id_format(&session.id, text);
+	ctl_open(ctl, STORE_BRIEF);
+	ctl_begin(ctl);
+	err = store_session_find(ctl->store, &session.id, &old);
+	if (err == ERR_OK)
+		ctl_fail("there is a session %s already; change it with: milepostctl session set", text);
+	if (err != ERR_ABSENT)
+		ctl_check(ctl, err);
+	ctl_check(ctl, store_session_put(ctl->store, &session, &created));
+	ctl_commit(ctl);
+	puts(text);
+	return EXIT_SUCCESS;
+}
+
+static int
+set(struct ctl *ctl)
+{
+	struct session session = { .has_patient = false }, old;
+	bool created;
+
+	if (!read_patient(ctl, &session))
+		ctl_usage(ctl, "--patient is missing");
+	session.id = args_id(ctl, "the session", args_at(ctl, 0));
+	ctl_open(ctl, STORE_BRIEF);
+	ctl_begin(ctl);
+	find(ctl, &session.id, &old);
+	ctl_check(ctl, store_session_put(ctl->store, &session, &created));
+	ctl_commit(ctl);
+	return EXIT_SUCCESS;
+}
+
+static int
+delete(struct ctl *ctl)
+{
+	struct session session;
+	struct id id;
+
+	args_no_options(ctl);
+	args_expect(ctl, 1, 1, "a session's id");
+	id = args_id(ctl, "the session", args_at(ctl, 0));
+	ctl_open(ctl, STORE_BRIEF);
+	ctl_begin(ctl);
+	find(ctl, &id, &session);
+	ctl_check(ctl, store_session_delete(ctl->store, &id));
+	ctl_commit(ctl);
+	return EXIT_SUCCESS;
+}
+
+/* The session's newest update; false if there is none yet. Texts as store_event_newest's. */
+static bool
+find_newest(const struct ctl *ctl, const struct session *session, struct progress *out)
+{
+	enum err err = store_event_newest(ctl->store, session->number, out);
+
+	if (err != ERR_ABSENT)
+		ctl_check(ctl, err);
+	return err == ERR_OK;
 }
 
 static void
-print(const struct session *session)
+write_field(struct buf *out, const char *name, struct text value)
+{
+	buf_printf(out, "%-11s ", name);
+	escape_text(out, value, SIZE_MAX);
+	buf_puts(out, "\n");
+}
+
+static void
+write_time(struct buf *out, const char *name, int64_t seconds)
+{
+	char text[TIMESTAMP_LEN + 1];
+
+	timestamp_format(seconds, text);
+	write_field(out, name, text_of(text));
+}
+
+static void
+write_session(struct buf *out, const struct session *session)
+{
+	char id[ID_TEXT_LEN + 1], patient[ID_TEXT_LEN + 1];
+
+	id_format(&session->id, id);
+	id_format(&session->patient, patient);
+	write_field(out, "id", text_of(id));
+	write_field(out, "patient", text_of(session->has_patient ? patient : "none"));
+	write_time(out, "created", session->created_at);
+}
+
+static void
+write_progress(struct buf *out, const struct progress *p)
+{
+	write_field(out, "status", p->status);
+	buf_printf(out, "progress    %d\n", p->progress);
+	write_field(out, "message", p->message);
+	if (p->error.s != NULL)
+		write_field(out, "error", p->error);
+	if (p->eta != PROGRESS_ETA_NONE)
+		buf_printf(out, "remaining   %lld s\n", (long long)p->eta);
+	write_time(out, "updated", p->updated_at);
+	write_time(out, "run began", p->created_at);
+	buf_printf(out, "revision    %lld\n", (long long)p->revision);
+}
+
+static int
+show(struct ctl *ctl)
+{
+	struct buf out = BUF_INIT(CTL_OUTPUT_MAX);
+	struct session session;
+	struct progress progress;
+	struct id id;
+
+	args_no_options(ctl);
+	args_expect(ctl, 1, 1, "a session's id");
+	id = args_id(ctl, "the session", args_at(ctl, 0));
+	ctl_open(ctl, STORE_READ);
+	find(ctl, &id, &session);
+	write_session(&out, &session);
+	if (find_newest(ctl, &session, &progress))
+		write_progress(&out, &progress);
+	else
+		write_field(&out, "status", text_of("none yet"));
+	ctl_print(&out);
+	buf_fini(&out);
+	return EXIT_SUCCESS;
+}
+
+static void
+write_row(struct buf *out, const struct session *session, const struct progress *newest)
 {
 	char id[ID_TEXT_LEN + 1], patient[ID_TEXT_LEN + 1], created[TIMESTAMP_LEN + 1];
 
 	id_format(&session->id, id);
 	id_format(&session->patient, patient);
 	timestamp_format(session->created_at, created);
-	printf("%s  patient %s  since %s", id, session->has_patient ? patient : "-", created);
-}
-
-static void
-show(struct store *store, const struct session *session)
-{
-	struct progress progress;
-	enum err err = store_event_newest(store, session->number, &progress);
-	char when[TIMESTAMP_LEN + 1];
-
-	print(session);
-	if (err == ERR_OK) {
-		timestamp_format(progress.updated_at, when);
-		printf("  %.*s %d %% at %s, revision %lld", TEXT_ARG(progress.status),
-		    progress.progress, when, (long long)progress.revision);
-	} else if (err != ERR_ABSENT) {
-		ctl_check(store, err, "session");
+	buf_printf(out, "%s  %-*s  %s  ", id, ID_TEXT_LEN, session->has_patient ? patient : "-",
+	    created);
+	if (newest == NULL) {
+		buf_puts(out, "-\n");
+		return;
 	}
-	puts(err == ERR_OK ? "" : "  no progress yet");
+	escape_text(out, newest->status, SIZE_MAX);
+	buf_printf(out, " %d\n", newest->progress);
 }
-
-struct listing {
-	struct session *sessions; /* owned */
-	size_t count, cap;
-};
 
 static void
 collect(void *arg, const struct session *session)
 {
-	struct listing *listing = arg;
-
-	if (listing->count == listing->cap) {
-		listing->cap = listing->cap > 0 ? 2 * listing->cap : 64;
-		listing->sessions = realloc(listing->sessions,
-		    listing->cap * sizeof(*listing->sessions));
-		if (listing->sessions == NULL)
-			ctl_fail("out of memory");
-	}
-	listing->sessions[listing->count++] = *session;
-}
-
-static bool
-is_running(struct store *store, const struct session *session)
-{
-	struct progress progress;
-
-	return store_event_newest(store, session->number, &progress) == ERR_OK &&
-	    progress.outcome == OUTCOME_RUNNING;
-}
-
-static void
-list(struct store *store, bool running)
-{
-	struct listing listing = { NULL, 0, 0 };
-
-	ctl_check(store, store_session_each(store, collect, &listing), "session list");
-	for (size_t i = 0; i < listing.count; i++)
-		if (!running || is_running(store, &listing.sessions[i]))
-			show(store, &listing.sessions[i]);
-	free(listing.sessions);
+	buf_add(arg, session, sizeof(*session));
 }
 
 static int
-run(const struct command *self, int argc, char **argv)
+list(struct ctl *ctl)
 {
-	struct options options = read_options(argc, argv);
-	const char *verb = optind < argc ? argv[optind] : "";
-	const char *arg = optind + 1 < argc ? argv[optind + 1] : NULL;
-	bool listing = strcmp(verb, "list") == 0;
-	struct config *config;
-	struct store *store;
-	struct session session;
+	static const struct option longs[] = {
+		{ "running", no_argument, NULL, RUNNING },
+		ARGS_END
+	};
+	struct buf all = BUF_INIT(CTL_OUTPUT_MAX), out = BUF_INIT(CTL_OUTPUT_MAX);
+	const struct session *sessions;
+	bool only_running = false;
 
-	if (argc - optind != (listing ? 1 : 2))
-		ctl_usage(self, "session takes a verb%s",
-		    listing ? " list alone" : " and a session's id");
-	config = ctl_config();
-	store = ctl_open(config, STORE_BRIEF);
-	if (listing) {
-		list(store, options.running);
-	} else if (strcmp(verb, "add") == 0) {
-		add(self, store, arg, options.patient);
-	} else if (strcmp(verb, "set") == 0) {
-		if (options.patient == NULL)
-			ctl_usage(self, "session set needs --patient");
-		find(self, store, arg, &session);
-		put(self, store, &session, options.patient);
-	} else if (strcmp(verb, "show") == 0) {
-		find(self, store, arg, &session);
-		show(store, &session);
-	} else if (strcmp(verb, "delete") == 0) {
-		find(self, store, arg, &session);
-		ctl_check(store, store_session_delete(store, &session.id), "session delete");
-	} else {
-		ctl_usage(self, "session has no verb \"%s\"", verb);
+	while (args_option(ctl, NULL, longs) != -1)
+		only_running = true;
+	args_expect(ctl, 0, 0, "none");
+	ctl_open(ctl, STORE_READ);
+	ctl_check(ctl, store_session_each(ctl->store, collect, &all));
+	if (all.err != ERR_OK)
+		ctl_fail("no memory for the list");
+	sessions = (const void *)all.data;
+	for (size_t i = 0; i < all.len / sizeof(*sessions); i++) {
+		struct progress newest;
+		bool any = find_newest(ctl, &sessions[i], &newest);
+
+		if (!only_running || (any && newest.outcome == OUTCOME_RUNNING))
+			write_row(&out, &sessions[i], any ? &newest : NULL);
 	}
-	ctl_ring(config);
-	store_close(&store);
-	config_free(&config);
+	ctl_print(&out);
+	buf_fini(&out);
+	buf_fini(&all);
 	return EXIT_SUCCESS;
+}
+
+static int
+run(struct ctl *ctl)
+{
+	static const struct verb verbs[] = {
+		{ "add", add },
+		{ "set", set },
+		{ "show", show },
+		{ "delete", delete },
+		{ "list", list },
+		{ NULL, NULL },
+	};
+
+	return args_verb(ctl, verbs);
 }
 
 const struct command command_session = {
 	.name = "session",
-	.usage = "add ID|- [--patient USER]\n"
+	.usage = "add ID|- [--patient USER|none]\n"
 	    "       milepostctl session set ID --patient USER|none\n"
-	    "       milepostctl session show|delete ID\n"
+	    "       milepostctl session show ID\n"
+	    "       milepostctl session delete ID\n"
 	    "       milepostctl session list [--running]",
 	.summary = "add, change, show, delete or list sessions",
-	.details = "\"-\" draws a new id; add prints the id. A patient watches only sessions that are\n"
-	    "theirs. delete takes the session's updates with it.\n",
+	.details = "\"-\" draws a new id; add prints the id. A patient may watch only sessions of their own.\n"
+	    "delete takes the session's updates with it.\n",
 	.run = run,
 };

@@ -1,182 +1,264 @@
 /* user.c: milepostctl user: who may watch. */
-#include "ctl/ctl.h"
+#include "ctl/args.h"
+#include "ctl/escape.h"
+#include "ctl/prompt.h"
 #include "store/account.h"
 #include "token/password.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-struct options {
-	enum role role;     /* ROLE_NONE: not given */
-	const char *email;  /* NULL: not given; "": none */
-	bool password;      /* to be read */
-	int active;         /* -1: not given */
+#define HASH_MAX 1024
+
+enum { ROLE = ARGS_LONG, EMAIL, PASSWORD, ACTIVE, INACTIVE };
+
+struct changes {
+	enum role role;    /* ROLE_NONE: not given */
+	const char *email; /* NULL: not given; "": none */
+	bool has_active, active;
+	struct buf hash;   /* empty: no password was given */
 };
 
-static struct options
-read_options(const struct command *self, int argc, char **argv)
+/* Hashing is slow, so it is done before any transaction. */
+static void
+read_password(struct buf *hash)
 {
-	static const struct option longs[] = {
-		{ "role", required_argument, NULL, 'r' },
-		{ "email", required_argument, NULL, 'e' },
-		{ "password-stdin", no_argument, NULL, 'p' },
-		{ "active", no_argument, NULL, 'a' },
-		{ "inactive", no_argument, NULL, 'i' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options options = { .role = ROLE_NONE, .active = -1 };
+	struct buf password = BUF_INIT(1024);
+	enum err err;
+
+	prompt_password(&password);
+	buf_reset(hash);
+	err = password_hash(buf_view(&password), hash);
+	if (password.data != NULL)
+		explicit_bzero(password.data, password.cap);
+	buf_fini(&password);
+	if (err == ERR_INPUT)
+		ctl_fail("a password has %d to %d bytes; nothing is changed", PASSWORD_MIN,
+		    PASSWORD_MAX);
+	if (err != ERR_OK)
+		ctl_fail("the password can't be hashed; nothing is changed");
+}
+
+static const char *
+read_email(const struct ctl *ctl, const char *value)
+{
+	bool plausible = strchr(value, '@') != NULL && strpbrk(value, " \t\r\n") == NULL;
+
+	if (value[0] != '\0' && !plausible)
+		ctl_usage(ctl, "--email \"%s\" is no e-mail address", value);
+	return args_text(ctl, "--email", value);
+}
+
+static void
+read_changes(const struct ctl *ctl, const struct option *longs, struct changes *out)
+{
+	bool password = false;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", longs, NULL)) != -1) {
+	*out = (struct changes){ .role = ROLE_NONE, .hash = BUF_INIT(HASH_MAX) };
+	while ((c = args_option(ctl, NULL, longs)) != -1) {
 		switch (c) {
-		case 'r':
-			if (role_parse(text_of(optarg), &options.role) != ERR_OK)
-				ctl_usage(self, "--role \"%s\" is not patient, therapist or admin",
-				    optarg);
+		case ROLE:
+			out->role = args_role(ctl, optarg);
 			break;
-		case 'e':
-			options.email = optarg;
+		case EMAIL:
+			out->email = read_email(ctl, optarg);
 			break;
-		case 'p':
-			options.password = true;
-			break;
-		case 'a':
-		case 'i':
-			options.active = c == 'a';
+		case PASSWORD:
+			password = true;
 			break;
 		default:
-			exit(EXIT_USAGE);
+			if (out->has_active && out->active != (c == ACTIVE))
+				ctl_usage(ctl, "--active and --inactive exclude each other");
+			out->has_active = true;
+			out->active = c == ACTIVE;
+			break;
 		}
 	}
-	return options;
+	args_expect(ctl, 1, 1, "a user's id");
+	if (password)
+		read_password(&out->hash);
 }
 
-/* Reads a password and appends its hash. */
+/* Inside a transaction. */
 static void
-hash_password(struct buf *hash)
+put(const struct ctl *ctl, struct user *user, const struct changes *changes)
 {
-	char *password = ctl_read_secret("password");
-	enum err err = password_hash(text_of(password), hash);
-
-	explicit_bzero(password, strlen(password));
-	free(password);
-	if (err == ERR_INPUT)
-		ctl_fail("a password has %d to %d bytes", PASSWORD_MIN, PASSWORD_MAX);
-	if (err != ERR_OK)
-		ctl_fail("the password can't be hashed");
-}
-
-/* Applies the options to what there is, and stores it. */
-static void
-put(struct store *store, struct user *user, const struct options *options)
-{
-	struct buf hash = BUF_INIT(1024);
 	bool created;
 	enum err err;
 
-	if (options->role != ROLE_NONE)
-		user->role = options->role;
-	if (options->email != NULL)
-		user->email = text_of(options->email[0] != '\0' ? options->email : NULL);
-	if (options->active >= 0)
-		user->active = options->active != 0;
-	if (options->password) {
-		hash_password(&hash);
-		user->password = buf_view(&hash);
-	}
-	err = store_user_put(store, user, &created);
+	if (changes->role != ROLE_NONE)
+		user->role = changes->role;
+	if (changes->email != NULL)
+		user->email = text_of(changes->email[0] != '\0' ? changes->email : NULL);
+	if (changes->has_active)
+		user->active = changes->active;
+	if (changes->hash.len > 0)
+		user->password = buf_view(&changes->hash);
+	err = store_user_put(ctl->store, user, &created);
 	if (err == ERR_CONFLICT)
-		ctl_fail("the e-mail address %s is another user's", options->email);
-	ctl_check(store, err, "user");
-	buf_fini(&hash);
+		ctl_fail("the e-mail address %s is another user's; nothing is changed", changes->email);
+	ctl_check(ctl, err);
 }
 
 static void
-add(const struct command *self, struct store *store, const char *arg, const struct options *options)
+find(const struct ctl *ctl, const struct id *id, struct user *out)
 {
-	struct user user = { .id = ctl_id_or_new(self, "the user", arg), .active = true };
-	struct user old;
+	enum err err = store_user_find(ctl->store, id, out);
 	char text[ID_TEXT_LEN + 1];
 
-	if (options->role == ROLE_NONE)
-		ctl_usage(self, "user add needs --role");
-	id_format(&user.id, text);
-	if (store_user_find(store, &user.id, &old) == ERR_OK)
-		ctl_fail("there is a user %s already; change it with: milepostctl user set", text);
-	put(store, &user, options);
-	puts(text);
-}
-
-static void
-find(const struct command *self, struct store *store, const char *arg, struct user *out)
-{
-	struct id id = ctl_id(self, "the user", arg);
-	enum err err = store_user_find(store, &id, out);
-
+	id_format(id, text);
 	if (err == ERR_ABSENT)
-		ctl_fail("no user %s", arg);
-	ctl_check(store, err, "user");
-}
-
-static void
-print(void *arg, const struct user *user)
-{
-	char text[ID_TEXT_LEN + 1];
-
-	(void)arg;
-	id_format(&user->id, text);
-	printf("%s  %-9s  %-8s  ", text, role_name(user->role), user->active ? "active" : "inactive");
-	ctl_print_text(user->email.s != NULL ? user->email : text_of("-"));
-	puts(user->password.s != NULL ? "  (password)" : "");
-}
-
-static void
-delete(const struct command *self, struct store *store, const char *arg)
-{
-	struct id id = ctl_id(self, "the user", arg);
-	enum err err = store_user_delete(store, &id);
-
-	if (err == ERR_ABSENT)
-		ctl_fail("no user %s", arg);
-	ctl_check(store, err, "user delete");
+		ctl_fail("no user %s; add one with: milepostctl user add", text);
+	ctl_check(ctl, err);
 }
 
 static int
-run(const struct command *self, int argc, char **argv)
+add(struct ctl *ctl)
 {
-	struct options options = read_options(self, argc, argv);
-	const char *verb = optind < argc ? argv[optind] : "";
-	const char *arg = optind + 1 < argc ? argv[optind + 1] : NULL;
-	bool list = strcmp(verb, "list") == 0;
-	struct config *config;
-	struct store *store;
-	struct user user;
+	static const struct option longs[] = {
+		{ "role", required_argument, NULL, ROLE },
+		{ "email", required_argument, NULL, EMAIL },
+		{ "password-stdin", no_argument, NULL, PASSWORD },
+		{ "inactive", no_argument, NULL, INACTIVE },
+		ARGS_END
+	};
+	struct changes changes;
+	struct user user = { .active = true }, old;
+	char text[ID_TEXT_LEN + 1];
+	enum err err;
 
-	if (argc - optind != (list ? 1 : 2))
-		ctl_usage(self, "user takes a verb%s", list ? " list alone" : " and a user's id");
-	config = ctl_config();
-	store = ctl_open(config, STORE_BRIEF);
-	if (list) {
-		ctl_check(store, store_user_each(store, print, NULL), "user list");
-	} else if (strcmp(verb, "add") == 0) {
-		add(self, store, arg, &options);
-	} else if (strcmp(verb, "set") == 0) {
-		find(self, store, arg, &user);
-		put(store, &user, &options);
-	} else if (strcmp(verb, "show") == 0) {
-		find(self, store, arg, &user);
-		print(NULL, &user);
-	} else if (strcmp(verb, "delete") == 0) {
-		delete(self, store, arg);
-	} else {
-		ctl_usage(self, "user has no verb \"%s\"", verb);
-	}
-	ctl_ring(config);
-	store_close(&store);
-	config_free(&config);
+	read_changes(ctl, longs, &changes);
+	if (changes.role == ROLE_NONE)
+		ctl_usage(ctl, "--role is missing");
+	user.id = args_id_or_new(ctl, "the user", args_at(ctl, 0));
+	id_format(&user.id, text);
+	ctl_open(ctl, STORE_BRIEF);
+	ctl_begin(ctl);
+	err = store_user_find(ctl->store, &user.id, &old);
+	if (err == ERR_OK)
+		ctl_fail("there is a user %s already; change it with: milepostctl user set", text);
+	if (err != ERR_ABSENT)
+		ctl_check(ctl, err);
+	put(ctl, &user, &changes);
+	ctl_commit(ctl);
+	puts(text);
+	buf_fini(&changes.hash);
 	return EXIT_SUCCESS;
+}
+
+static int
+set(struct ctl *ctl)
+{
+	static const struct option longs[] = {
+		{ "role", required_argument, NULL, ROLE },
+		{ "email", required_argument, NULL, EMAIL },
+		{ "password-stdin", no_argument, NULL, PASSWORD },
+		{ "active", no_argument, NULL, ACTIVE },
+		{ "inactive", no_argument, NULL, INACTIVE },
+		ARGS_END
+	};
+	struct changes changes;
+	struct user user;
+	struct id id;
+
+	read_changes(ctl, longs, &changes);
+	if (changes.role == ROLE_NONE && changes.email == NULL && !changes.has_active &&
+	    changes.hash.len == 0)
+		ctl_usage(ctl, "nothing to change, no option is given");
+	id = args_id(ctl, "the user", args_at(ctl, 0));
+	ctl_open(ctl, STORE_BRIEF);
+	ctl_begin(ctl);
+	find(ctl, &id, &user);
+	put(ctl, &user, &changes);
+	ctl_commit(ctl);
+	buf_fini(&changes.hash);
+	return EXIT_SUCCESS;
+}
+
+static int
+show(struct ctl *ctl)
+{
+	struct buf out = BUF_INIT(CTL_OUTPUT_MAX);
+	char text[ID_TEXT_LEN + 1];
+	struct user user;
+	struct id id;
+
+	args_no_options(ctl);
+	args_expect(ctl, 1, 1, "a user's id");
+	id = args_id(ctl, "the user", args_at(ctl, 0));
+	ctl_open(ctl, STORE_READ);
+	find(ctl, &id, &user);
+	id_format(&user.id, text);
+	buf_printf(&out, "id        %s\n", text);
+	buf_printf(&out, "role      %s\n", role_name(user.role));
+	buf_printf(&out, "active    %s\n", user.active ? "yes" : "no");
+	buf_puts(&out, "email     ");
+	escape_text(&out, user.email.s != NULL ? user.email : text_of("none"), SIZE_MAX);
+	buf_printf(&out, "\npassword  %s\n", user.password.s != NULL ? "set" : "none");
+	ctl_print(&out);
+	buf_fini(&out);
+	return EXIT_SUCCESS;
+}
+
+static int
+delete(struct ctl *ctl)
+{
+	struct user user;
+	struct id id;
+
+	args_no_options(ctl);
+	args_expect(ctl, 1, 1, "a user's id");
+	id = args_id(ctl, "the user", args_at(ctl, 0));
+	ctl_open(ctl, STORE_BRIEF);
+	ctl_begin(ctl);
+	find(ctl, &id, &user);
+	ctl_check(ctl, store_user_delete(ctl->store, &id));
+	ctl_commit(ctl);
+	return EXIT_SUCCESS;
+}
+
+static void
+write_row(void *arg, const struct user *user)
+{
+	struct buf *out = arg;
+	char id[ID_TEXT_LEN + 1];
+
+	id_format(&user->id, id);
+	buf_printf(out, "%s  %-9s  %-8s  ", id, role_name(user->role),
+	    user->active ? "active" : "inactive");
+	escape_text(out, user->email.s != NULL ? user->email : text_of("-"), SIZE_MAX);
+	buf_puts(out, "\n");
+}
+
+static int
+list(struct ctl *ctl)
+{
+	struct buf out = BUF_INIT(CTL_OUTPUT_MAX);
+
+	args_no_options(ctl);
+	args_expect(ctl, 0, 0, "none");
+	ctl_open(ctl, STORE_READ);
+	ctl_check(ctl, store_user_each(ctl->store, write_row, &out));
+	ctl_print(&out);
+	buf_fini(&out);
+	return EXIT_SUCCESS;
+}
+
+static int
+run(struct ctl *ctl)
+{
+	static const struct verb verbs[] = {
+		{ "add", add },
+		{ "set", set },
+		{ "show", show },
+		{ "delete", delete },
+		{ "list", list },
+		{ NULL, NULL },
+	};
+
+	return args_verb(ctl, verbs);
 }
 
 const struct command command_user = {
@@ -184,11 +266,12 @@ const struct command command_user = {
 	.usage = "add ID|- --role ROLE [--email E] [--password-stdin] [--inactive]\n"
 	    "       milepostctl user set ID [--role ROLE] [--email E] [--password-stdin]\n"
 	    "                               [--active | --inactive]\n"
-	    "       milepostctl user show|delete ID\n"
+	    "       milepostctl user show ID\n"
+	    "       milepostctl user delete ID\n"
 	    "       milepostctl user list",
 	.summary = "add, change, show, delete or list users",
-	.details = "ROLE is patient, therapist or admin. \"-\" draws a new id; add prints the id. An empty\n"
-	    "E removes the address. The password is the first line of standard input. Every change\n"
-	    "acts on open connections at once.\n",
+	.details = "ROLE is patient, therapist or admin. \"-\" draws a new id; add prints the id. An empty E\n"
+	    "removes the address. The password is the first line of standard input, asked for at a\n"
+	    "terminal. Every change acts on open connections at once.\n",
 	.run = run,
 };

@@ -50,19 +50,18 @@ scan_string(struct text text, size_t i, struct scan *scan)
 }
 
 /* Passes over the number that begins at i; returns the index of its last character. json-c would
- * take leading zeros, and a point without digits behind it. */
+ * take leading zeros, and a point without a digit on either side. */
 static size_t
 scan_number(struct text text, size_t i, struct scan *scan)
 {
-	size_t begin = i;
+	size_t begin = text.s[i] == '-' ? i + 1 : i;
 
-	while (i < text.len && text.s[i] != '\0' && strchr("0123456789.eE+-", text.s[i]) != NULL)
-		i++;
-	if (text.s[begin] == '0' && i - begin > 1 && is_digit(text.s[begin + 1]))
+	for (i = begin; i < text.len && memchr("0123456789.eE+-", text.s[i], 15) != NULL; i++)
+		if (text.s[i] == '.' && (i == begin || !is_digit(text.s[i - 1]) ||
+		    i + 1 == text.len || !is_digit(text.s[i + 1])))
+			scan->why = "a number has no digit beside its point";
+	if (i - begin > 1 && text.s[begin] == '0' && is_digit(text.s[begin + 1]))
 		scan->why = "a number begins with a superfluous zero";
-	for (size_t at = begin; at < i; at++)
-		if (text.s[at] == '.' && (at + 1 == i || !is_digit(text.s[at + 1])))
-			scan->why = "a number has no digit behind its point";
 	return i - 1;
 }
 
@@ -70,16 +69,23 @@ static struct scan
 scan_text(struct text text)
 {
 	struct scan scan = { 0, NULL };
+	int depth = 0;
 
 	for (size_t i = 0; i < text.len && scan.why == NULL; i++) {
-		if (text.s[i] == '"')
+		char c = text.s[i];
+
+		if (c == '"')
 			i = scan_string(text, i, &scan);
-		else if (is_digit(text.s[i]))
+		else if (is_digit(c) || c == '-')
 			i = scan_number(text, i, &scan);
-		else if (text.s[i] == ':')
+		else if (c == ':')
 			scan.members++;
-		else if (text.s[i] == '\'')
+		else if (c == '\'')
 			scan.why = "malformed JSON";
+		else if ((c == '{' || c == '[') && ++depth > JSON_DEPTH)
+			scan.why = "the JSON is nested too deeply";
+		else if (c == '}' || c == ']')
+			depth--;
 	}
 	return scan;
 }
@@ -145,8 +151,6 @@ explain(enum json_tokener_error error)
 	case json_tokener_continue:
 	case json_tokener_error_parse_eof:
 		return "the JSON ends too early";
-	case json_tokener_error_depth:
-		return "the JSON is nested too deeply";
 	case json_tokener_error_parse_utf8_string:
 		return "the JSON is not UTF-8";
 	default:
@@ -207,7 +211,7 @@ json_parse(struct text text, struct json **out, const char **why)
 	*why = check_text(text);
 	if (*why != NULL)
 		return ERR_INPUT;
-	/* json-c counts the values in the innermost object as one level more. */
+	/* json-c counts the values in the innermost object as a level too. */
 	tokener = json_tokener_new_ex(JSON_DEPTH + 1);
 	if (tokener == NULL)
 		return ERR_NOMEM;

@@ -269,8 +269,10 @@ static void
 drained(struct conn *conn)
 {
 	conn->behind = false;
+	/* Not closed yet: what the client still sends would have the kernel throw away our last words.
+	 * It is read, and passed over, until the client closes too, or close_timeout passes. */
 	if (conn->state == CONN_ANSWERING || (conn->state == CONN_CLOSING && conn->finished))
-		conn_enter(conn, CONN_DEAD);
+		shutdown(conn->io.fd, SHUT_WR);
 	else if (conn->state == CONN_OPEN && conn->replaying)
 		watch_drained(conn);
 }

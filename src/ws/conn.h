@@ -55,7 +55,7 @@ struct conn {
 	bool behind;          /* the queue overflowed: only the newest update is kept */
 	bool dirty;
 	bool deaf;            /* what the client sends is thrown away */
-	bool finished;        /* nothing more is awaited of the client: dead as soon as all is sent */
+	bool finished;        /* both close frames are out, or none is awaited: say no more */
 };
 
 /* Takes the accepted descriptor; without memory it is closed at once. */

@@ -170,6 +170,7 @@ run(struct process *process)
 {
 	struct ev_loop *loop = process->server->loop;
 	ev_signal signals[3];
+	sigset_t set;
 
 	ev_signal_init(&signals[0], on_stop_signal, SIGTERM);
 	ev_signal_init(&signals[1], on_stop_signal, SIGINT);
@@ -182,6 +183,11 @@ run(struct process *process)
 	    LOG_STR("sqlite", store_library_version()));
 	service_ready();
 	server_run(process->server);
+	/* A second TERM must not interrupt what is left to do; libev would restore its default. */
+	sigemptyset(&set);
+	for (size_t i = 0; i < countof(signals); i++)
+		sigaddset(&set, signals[i].signum);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	for (size_t i = 0; i < countof(signals); i++)
 		ev_signal_stop(loop, &signals[i]);
 }

@@ -1,0 +1,92 @@
+"""Manuals and examples tell the truth: every key, command, option, event and close code is there."""
+import re
+import subprocess
+
+import pytest
+
+from bed import BUILD, TOP
+
+
+def read(path):
+    return (TOP / path).read_text()
+
+
+def effective(tmp_path):
+    """Keys and defaults as the program itself prints them."""
+    conf = tmp_path / "empty.conf"
+    conf.write_text("")
+    out = subprocess.run([BUILD / "milepostctl", "-c", conf, "check-config", "--print"], text=True,
+                         capture_output=True, timeout=20).stdout
+    return dict(line.split(" = ", 1) for line in out.splitlines() if " = " in line)
+
+
+def ms(value):
+    """A time as a number of milliseconds, a size as bytes; other values as they are."""
+    for unit, factor in (("ms", 1), ("s", 1000), ("m", 60000), ("h", 3600000), ("d", 86400000)):
+        if re.fullmatch(rf"\d+{unit}", value):
+            return int(value[:-len(unit)]) * factor
+    return int(value[:-1]) * 1024 if re.fullmatch(r"\d+k", value) else int(value) if value.isdigit() else value
+
+
+def test_keys(tmp_path):
+    """Every key is in the manual and in etc/milepost.conf, with its default."""
+    keys = effective(tmp_path)
+    assert len(keys) > 20
+    example = dict(re.findall(r"^#(\w+) = ?(.*)$", read("etc/milepost.conf"), re.M))
+    assert set(example) == set(keys)
+    manual = set(re.findall(r"^\.It Cm (\w+)", read("man/milepost.conf.5"), re.M))
+    assert manual == set(keys)
+    for key, value in keys.items():
+        if not value.startswith("/"):  # paths follow the prefix of the build
+            assert ms(example[key]) == ms(value), key
+
+
+def test_commands():
+    """Every command of milepostctl is in its manual, and has a --help."""
+    out = subprocess.run([BUILD / "milepostctl", "--help"], text=True, capture_output=True, check=True).stdout
+    commands = re.findall(r"^  ([a-z-]+) ", out, re.M)
+    assert set(commands) >= {"init", "check-config", "user", "session", "key", "token", "report", "watch",
+                             "status", "prune", "backup"}
+    manual = read("man/milepostctl.1")
+    for command in commands:
+        assert re.search(rf"\b{command}\b", manual), command
+        shown = subprocess.run([BUILD / "milepostctl", command, "--help"], text=True, capture_output=True)
+        assert shown.returncode == 0 and f"milepostctl {command}" in shown.stdout, command
+
+
+@pytest.mark.parametrize("program", ["milepost-ws", "milepost-api"])
+def test_programs(program):
+    """Options are in the manuals; a wrong one is named."""
+    manual = read(f"man/{program}.8")
+    shown = subprocess.run([BUILD / program, "--help"], text=True, capture_output=True, check=True).stdout
+    for option in re.findall(r"^  -(\w),", shown, re.M):
+        assert re.search(rf"Fl {option}\b", manual), option
+    wrong = subprocess.run([BUILD / program, "--nonsense"], text=True, capture_output=True)
+    assert wrong.returncode == 2 and "nonsense" in wrong.stderr
+
+
+@pytest.mark.parametrize("program", ["ws", "api"])
+def test_events(program):
+    """Every event that a program logs is in its manual."""
+    manual = read(f"man/milepost-{program}.8")
+    for path in sorted((TOP / "src" / program).glob("*.c")):
+        for event in re.findall(rf'"({program}\.[a-z-]+)"', path.read_text()):
+            assert event in manual.replace("\\&", ""), event
+
+
+def test_closes():
+    """Every close code and reason that is sent is in the protocol's manual."""
+    manual = " ".join(read("man/milepost-protocol.7").split())
+    text = read("src/ws/verdict.c") + read("src/ws/watch.c") + read("src/ws/server.c")
+    reasons = re.findall(r'"([A-Z][a-z]+(?: [a-z]+)+)"', text)
+    assert len(reasons) >= 8
+    for reason in reasons:
+        assert reason in manual, reason
+
+
+@pytest.mark.parametrize("page", sorted(p.name for p in (TOP / "man").glob("*.[1-8]")))
+def test_lint(page):
+    """mandoc has nothing to say."""
+    result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", TOP / "man" / page], text=True,
+                            capture_output=True)
+    assert result.stdout == ""

@@ -1,0 +1,158 @@
+"""The REST interface around a report: credentials, methods, limits, batches."""
+import json
+import uuid
+
+import pytest
+
+
+def post(bed, session, **kw):
+    return bed.json("POST", f"/api/sessions/{session}/progress", {"status": "uploading", "progress": 1}, **kw)
+
+
+def test_no_credential(bed):
+    """Without a credential: 401 with WWW-Authenticate."""
+    reply = post(bed, bed.session())
+    assert (reply.status, reply.json["detail"]) == (401, "Authentication required")
+    assert reply.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("credential", ["x", "mpw_" + "A" * 43, "mpa_" + "A" * 43, "a.b.c"])
+def test_bad_credential(bed, credential):
+    """With a bad one: 401, whatever it is."""
+    reply = post(bed, bed.session(), bearer=credential)
+    assert (reply.status, reply.json["detail"]) == (401, "Invalid authentication")
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_who_may_report(bed):
+    """Keys and an admin's token may report; therapists and patients may not."""
+    session = bed.session()
+    for bearer, expected in ((bed.worker_key, 200), (bed.admin_key, 200),
+                             (bed.token(bed.user("admin")), 200),
+                             (bed.token(bed.user("therapist")), 403),
+                             (bed.token(bed.user("patient")), 403)):
+        assert post(bed, session, bearer=bearer).status == expected
+
+
+def test_role_is_the_databases(bed):
+    """A token that claims to be an admin's is worth what its user's row says."""
+    assert post(bed, bed.session(), bearer=bed.token(bed.user("patient"), role="admin")).status == 403
+
+
+def test_revoked_key(bed):
+    """A deleted key is worth nothing from then on."""
+    key = bed.key("worker")
+    session = bed.session()
+    assert post(bed, session, bearer=key).status == 200
+    bed.sql("DELETE FROM key WHERE number = (SELECT max(number) FROM key)")
+    assert post(bed, session, bearer=key).status == 401
+
+
+def test_no_session(bed):
+    """A session that does not exist, and one whose id is no UUID: 404."""
+    reply = post(bed, uuid.uuid4(), bearer=bed.worker_key)
+    assert (reply.status, reply.json["detail"]) == (404, "Session not found")
+    assert bed.http("GET", "/milepost/v1/sessions/abc", bearer=bed.admin_key).status == 404
+
+
+@pytest.mark.parametrize("method,path,allow", [
+    ("DELETE", "/api/sessions/{}/progress", {"GET", "POST", "HEAD"}),
+    ("POST", "/milepost/v1/users/{}", {"GET", "PUT", "DELETE", "HEAD"}),
+    ("GET", "/milepost/v1/progress", {"POST"}),
+    ("GET", "/api/v1/login", {"POST"})])
+def test_method(bed, method, path, allow):
+    """A method that a path does not know: 405, with Allow."""
+    reply = bed.http(method, path.format(uuid.uuid4()))
+    assert reply.status == 405
+    assert {m.strip() for m in reply.headers["Allow"].split(",")} == allow
+
+
+def test_unknown_path(bed):
+    """Below /milepost/v1/ everything is ours; elsewhere nothing is shadowed."""
+    assert bed.http("GET", "/milepost/v1/nothing").json["status"] == 404
+    assert bed.http("GET", "/api/sessions/").status == 404
+
+
+def test_content_types(bed):
+    """Parameters and case do not matter; another type or charset is 415."""
+    session = bed.session()
+    for content, expected in (("Application/JSON; charset=UTF-8", 200), ("application/json;charset=utf-8", 200),
+                              ("application/json; charset=latin1", 415), ("text/plain", 415),
+                              ("multipart/form-data; boundary=x", 415)):
+        reply = bed.http("POST", f"/api/sessions/{session}/progress",
+                         '{"status":"uploading","progress":1}', bearer=bed.worker_key, Content_Type=content)
+        assert reply.status == expected, content
+
+
+def test_body_sizes(bed):
+    """16 KiB are read, one byte more is 413."""
+    session = bed.session()
+    body = '{"status":"uploading","progress":1}'
+    for size, expected in ((16384, 200), (16385, 413)):
+        reply = bed.http("POST", f"/api/sessions/{session}/progress", body.ljust(size),
+                         bearer=bed.worker_key, Content_Type="application/json")
+        assert reply.status == expected
+
+
+def batch(bed, lines, **kw):
+    body = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
+    reply = bed.http("POST", "/milepost/v1/progress", body, bearer=kw.pop("bearer", bed.worker_key),
+                     Content_Type="application/x-ndjson")
+    return reply, [json.loads(line) for line in reply.body.splitlines()] if reply.status == 200 else []
+
+
+def test_batch(bed):
+    """A line in, a line out, in order; one bad line harms no other."""
+    a, b = bed.session(), bed.session()
+    reply, answers = batch(bed, [
+        {"session_id": a, "status": "uploading", "progress": 10},
+        {"session_id": b, "status": "transcribing", "progress": 30},
+        "{nonsense",
+        {"session_id": str(uuid.uuid4()), "status": "uploading", "progress": 1},
+        {"session_id": a, "status": "uploading", "progress": 5},
+        {"session_id": a, "status": "uploading", "progress": 99},
+        {"status": "uploading", "progress": 5},
+        {"session_id": a, "status": "uploading", "progress": 11},
+    ])
+    assert reply.headers["Content-Type"] == "application/x-ndjson"
+    assert [x["status"] for x in answers] == [200, 200, 400, 404, 409, 422, 422, 200]
+    assert answers[4]["current"]["progress"] == 10
+    assert answers[6]["errors"][0]["member"] == "session_id"
+    assert answers[7]["progress"]["progress"] == 11
+
+
+def test_batch_limits(bed):
+    """1 MiB in all; a line of more than 16 KiB is refused alone."""
+    session = bed.session()
+    good = {"session_id": session, "status": "uploading", "progress": 1}
+    _, answers = batch(bed, [good, "x" * 16385, good])
+    assert [x["status"] for x in answers] == [200, 413, 200]
+    assert batch(bed, ["x" * (1 << 20)])[0].status == 200
+    assert batch(bed, ["x" * (1 << 20) + "x"])[0].status == 413
+    assert batch(bed, [good], bearer=bed.therapist())[0].status == 403
+
+
+def test_large_batch(bed):
+    """Thousands of updates in one request."""
+    session = bed.session()
+    lines = [{"session_id": session, "status": "transcribing", "progress": 20 + i // 100, "message": f"{i}"}
+             for i in range(4000)]
+    reply, answers = batch(bed, lines)
+    assert {x["status"] for x in answers} == {200} and len(answers) == 4000
+    assert [x["progress"]["message"] for x in answers] == [f"{i}" for i in range(4000)]
+
+
+def test_health(bed):
+    """Health pages of both programs answer this host; metrics are Prometheus text."""
+    for program in ("ws", "api"):
+        assert bed.http("GET", f"/milepost/{program}/healthz").body == b"ok\n"
+        assert bed.http("GET", f"/milepost/{program}/readyz").status == 200
+        assert b"# TYPE milepost_" in bed.http("GET", f"/milepost/{program}/metrics").body
+
+
+def test_head(bed):
+    """HEAD is GET without the body."""
+    session = bed.session()
+    bed.report(session, "uploading", 1)
+    reply = bed.http("HEAD", f"/api/sessions/{session}/progress", bearer=bed.therapist())
+    assert (reply.status, reply.body) == (200, b"") and reply.headers["ETag"]

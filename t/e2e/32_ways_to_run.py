@@ -1,0 +1,161 @@
+"""Other ways in which the programs are started: plain CGI, spawn-fcgi, ./run."""
+import asyncio
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+
+import pytest
+import websockets
+
+from bed import BUILD, TOP, Bed, eventually, free_ports, update
+
+
+def cgi(bed, method, path, body=b"", **env):
+    """One request as a web server would have a CGI program serve it."""
+    env = {"MILEPOST_CONFIG": str(bed.conf), "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": method,
+           "REQUEST_URI": path, "QUERY_STRING": path.partition("?")[2], "CONTENT_LENGTH": str(len(body)), **env}
+    out = subprocess.run([BUILD / "milepost-api"], input=body, env={**os.environ, **env}, capture_output=True,
+                         timeout=20).stdout
+    head, _, body = out.partition(b"\r\n\r\n")
+    headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
+    return int(headers["Status"].split()[0]), headers, body
+
+
+async def test_cgi(bed):
+    """The same binary serves one request as CGI; watchers see it all the same."""
+    session = bed.session()
+    async with bed.watch(session, bed.therapist()) as ws:
+        status, _, body = cgi(bed, "POST", f"/api/sessions/{session}/progress", b"status=transcribing&progress=45",
+                              CONTENT_TYPE="application/x-www-form-urlencoded",
+                              HTTP_AUTHORIZATION=f"Bearer {bed.worker_key}")
+        assert status == 200
+        assert await update(ws) == json.loads(body)
+    status, headers, body = cgi(bed, "GET", f"/api/sessions/{session}/progress?x=1",
+                                HTTP_AUTHORIZATION=f"Bearer {bed.therapist()}")
+    assert (status, json.loads(body)["progress"]) == (200, 45) and headers["ETag"]
+    assert cgi(bed, "POST", f"/api/sessions/{session}/progress", b"x")[0] == 401
+
+
+def test_cgi_answers_always(bed):
+    """Where not even the configuration is there, the server gets a 503, not a dead program."""
+    assert cgi(bed, "GET", "/milepost/api/healthz", MILEPOST_CONFIG="/nonexistent")[0] == 503
+
+
+def test_inherited_socket():
+    """A listening socket on descriptor 0, as spawn-fcgi leaves it, is served."""
+    with Bed() as bed:
+        assert bed.end("api") == 0
+        path = bed.dir / "api.sock"
+        subprocess.run(["spawn-fcgi", "-s", path, "-P", bed.dir / "api.pid", "--", BUILD / "milepost-api"],
+                       env={**os.environ, "MILEPOST_CONFIG": str(bed.conf)}, check=True, capture_output=True)
+        pid = int((bed.dir / "api.pid").read_text())
+        try:
+            eventually(lambda: bed.is_ready("api"), "the spawned program serves")
+            assert bed.report(bed.session(), "uploading", 1).status == 200
+        finally:
+            os.kill(pid, signal.SIGTERM)
+        eventually(lambda: not is_alive(pid), "it ends")
+        assert path.exists(), "the socket is not ours to remove"
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("program", ["milepost-ws", "milepost-api"])
+def test_socket_activation(bed, program):
+    """A socket handed over by systemd's protocol is served, and left in its place."""
+    path = bed.dir / f"activated-{program}.sock"
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(path))
+    listener.listen()
+
+    def hand_over():
+        os.dup2(listener.fileno(), 3)
+        os.environ["LISTEN_PID"] = str(os.getpid())
+
+    shell = 'LISTEN_PID=$$ LISTEN_FDS=1 exec "$@"'
+    proc = subprocess.Popen(["sh", "-c", shell, "sh", BUILD / program, "-c", bed.conf], stdin=subprocess.DEVNULL,
+                            stderr=subprocess.PIPE, text=True, preexec_fn=lambda: os.dup2(listener.fileno(), 3),
+                            close_fds=False)
+    try:
+        assert "start" in proc.stderr.readline()
+        if program == "milepost-ws":
+            client = socket.socket(socket.AF_UNIX)
+            client.settimeout(20)
+            client.connect(str(path))
+            client.sendall(b"GET /milepost/ws/healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(100).startswith(b"HTTP/1.1 200")
+            client.close()
+    finally:
+        proc.terminate()
+        assert proc.wait(20) == 0
+        proc.stderr.close()
+        listener.close()
+    assert path.exists()
+
+
+def children_of(pid):
+    out = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], text=True, capture_output=True).stdout
+    return [int(p) for p in out.split()]
+
+
+@pytest.mark.skipif("sanitize" in str(BUILD), reason="./run builds what it runs; it is tested once")
+async def test_run(tmp_path):
+    """./run from a clean state: demo.env works for a worker and for watchers; TERM stops all of it."""
+    port, tls_port = free_ports(2)
+    state = tmp_path / "a state"
+    with open(tmp_path / "out", "w") as out:
+        proc = subprocess.Popen([TOP / "run", "--no-demo", "--port", str(port), "--tls-port", str(tls_port),
+                                 "--state", state, "--ws-processes", "2"], stdout=out, stderr=out,
+                                stdin=subprocess.DEVNULL)
+    try:
+        until = 600
+        while "Ctrl-C" not in (text := (tmp_path / "out").read_text()):
+            assert proc.poll() is None and (until := until - 1), text
+            await asyncio.sleep(0.5)
+        env = dict(line.split("=", 1) for line in (state / "demo.env").read_text().splitlines())
+        assert {"MILEPOST_URL", "MILEPOST_WS_URL", "SESSION_ID", "OTHER_SESSION_ID", "THERAPIST_TOKEN",
+                "PATIENT_TOKEN", "ADMIN_TOKEN", "WORKER_KEY", "ADMIN_KEY", "JWT_SECRET_FILE", "THERAPIST_ID",
+                "PATIENT_ID", "ADMIN_ID"} <= set(env)
+        assert f"{env['MILEPOST_URL']}/milepost/watch/#session=" in text
+        tls = ssl.create_default_context(cafile=env["MILEPOST_CA"])
+        path = f"/api/sessions/ws/{env['SESSION_ID']}"
+        async with websockets.connect(f"wss://localhost:{tls_port}{path}?token={env['THERAPIST_TOKEN']}",
+                                      ssl=tls) as a, \
+                websockets.connect(f"{env['MILEPOST_WS_URL']}{path}?token={env['PATIENT_TOKEN']}") as b:
+            subprocess.run(["curl", "-fsS", "-d", "status=transcribing", "-d", "progress=45", "-H",
+                            f"Authorization: Bearer {env['WORKER_KEY']}",
+                            f"{env['MILEPOST_URL']}/api/sessions/{env['SESSION_ID']}/progress"], check=True,
+                           capture_output=True)
+            for ws in (a, b):
+                assert (await update(ws))["progress"] == 45
+        other = f"{env['MILEPOST_WS_URL']}/api/sessions/ws/{env['OTHER_SESSION_ID']}?token={env['PATIENT_TOKEN']}"
+        async with websockets.connect(other) as ws:
+            with pytest.raises(websockets.ConnectionClosed):
+                await ws.recv()
+            assert ws.close_reason == "Not authorized to access this session"
+    finally:
+        started = children_of(proc.pid)
+        proc.terminate()
+        assert proc.wait(30) == 0
+    assert len(started) >= 4 and not any(map(is_alive, started)), "all that it started has ended"
+
+
+def test_run_names_what_is_wrong(tmp_path):
+    """Wrong options, and a port in use, are named."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        for args, word in ((["--nonsense"], "--nonsense"), (["--port"], "--port"), (["--port", "x"], "x"),
+                           (["--port", port], f"port {port} is in use")):
+            result = subprocess.run([TOP / "run", *args], text=True, capture_output=True, timeout=60)
+            assert result.returncode == 1 and word in result.stderr, result

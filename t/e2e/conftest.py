@@ -1,0 +1,23 @@
+"""conftest.py: one Bed for all tests of a file that need nothing special of it; async tests."""
+import asyncio
+import inspect
+
+import pytest
+
+from bed import Bed
+
+
+@pytest.fixture(scope="module")
+def bed():
+    with Bed() as bed:
+        yield bed
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Runs a test that is a coroutine to its end."""
+    if not inspect.iscoroutinefunction(pyfuncitem.function):
+        return None
+    names = pyfuncitem._fixtureinfo.argnames
+    asyncio.run(pyfuncitem.function(**{name: pyfuncitem.funcargs[name] for name in names}))
+    return True
