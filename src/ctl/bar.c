@@ -57,7 +57,7 @@ bar_write(struct buf *out, const struct progress *p, int64_t now, size_t columns
 	put(&row, text_of(percent));
 	put(&row, p->status);
 	put(&row, text_of("  "));
-	reserved = strlen(eta) < row.room ? strlen(eta) : 0;
+	reserved = strlen(eta) <= row.room ? strlen(eta) : 0;
 	row.room -= reserved;
 	put(&row, p->message);
 	row.room += reserved;

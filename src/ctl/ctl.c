@@ -126,7 +126,7 @@ ctl_directory(const char *path, struct buf *name)
 		buf_add(name, path, slash == path ? 1 : (size_t)(slash - path));
 	directory = buf_cstr(name);
 	if (directory == NULL)
-		return ENOMEM;
+		return ENAMETOOLONG;
 	if (stat(directory, &st) < 0)
 		return errno;
 	return S_ISDIR(st.st_mode) ? 0 : ENOTDIR;

@@ -185,7 +185,7 @@ class Bed:
                 ("@TLS_PORT@", str(self.tls_port)), ("user @USER@;", user),
                 ("server unix:/run/milepost/ws.sock max_fails=0;", servers),
                 ("unix:/run/milepost/", f"unix:{self.dir}/"),
-                ("/usr/share/milepost/www/", f"{TOP}/www/"), ("/var/log/nginx/", f"{self.dir}/log/"),
+                ("/etc/nginx/milepost/", f"{self.dir}/nginx/"), ("/usr/share/milepost/www/", f"{TOP}/www/"), ("/var/log/nginx/", f"{self.dir}/log/"),
             ):
                 text = text.replace(old, new)
             (self.dir / "nginx" / path.name).write_text(text)

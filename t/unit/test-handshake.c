@@ -15,7 +15,7 @@
 /* The handshake of RFC 6455 section 1.2, less what a row replaces. */
 #define UPGRADE "Upgrade: websocket\r\n"
 #define CONNECTION "Connection: Upgrade\r\n"
-#define VERSION "Sec-WebSocket-Version: 13\r\n"
+#define WS_VERSION "Sec-WebSocket-Version: 13\r\n"
 #define KEYED "Sec-WebSocket-Key: " KEY "\r\n"
 #define PROTOCOL "Sec-WebSocket-Protocol: "
 
@@ -37,35 +37,35 @@ test_headers(void **state)
 		const char *headers;
 		enum err err;
 	} rows[] = {
-		{ UPGRADE CONNECTION VERSION KEYED, ERR_OK },
-		{ KEYED VERSION CONNECTION UPGRADE, ERR_OK },
+		{ UPGRADE CONNECTION WS_VERSION KEYED, ERR_OK },
+		{ KEYED WS_VERSION CONNECTION UPGRADE, ERR_OK },
 		{ "upgrade: WebSocket\r\nconnection: keep-alive, UPGRADE\r\n"
 		  "sec-websocket-version: 13\r\nsec-websocket-key: " KEY "\r\n", ERR_OK },
-		{ "Upgrade: h2c, websocket\r\n" CONNECTION VERSION KEYED, ERR_OK },
-		{ UPGRADE "Connection: a\r\nConnection: upgrade\r\n" VERSION KEYED, ERR_OK },
-		{ UPGRADE CONNECTION VERSION KEYED
+		{ "Upgrade: h2c, websocket\r\n" CONNECTION WS_VERSION KEYED, ERR_OK },
+		{ UPGRADE "Connection: a\r\nConnection: upgrade\r\n" WS_VERSION KEYED, ERR_OK },
+		{ UPGRADE CONNECTION WS_VERSION KEYED
 		  "Sec-WebSocket-Extensions: permessage-deflate\r\n", ERR_OK },
-		{ UPGRADE CONNECTION VERSION KEYED "Origin: https://a.example\r\n", ERR_OK },
+		{ UPGRADE CONNECTION WS_VERSION KEYED "Origin: https://a.example\r\n", ERR_OK },
 		/* No WebSocket of our version. */
 		{ "", ERR_ABSENT },
-		{ CONNECTION VERSION KEYED, ERR_ABSENT },
-		{ "Upgrade: h2c\r\n" CONNECTION VERSION KEYED, ERR_ABSENT },
-		{ "Upgrade: websockets\r\n" CONNECTION VERSION KEYED, ERR_ABSENT },
+		{ CONNECTION WS_VERSION KEYED, ERR_ABSENT },
+		{ "Upgrade: h2c\r\n" CONNECTION WS_VERSION KEYED, ERR_ABSENT },
+		{ "Upgrade: websockets\r\n" CONNECTION WS_VERSION KEYED, ERR_ABSENT },
 		{ UPGRADE CONNECTION KEYED, ERR_ABSENT },
 		{ UPGRADE CONNECTION "Sec-WebSocket-Version: 8\r\n" KEYED, ERR_ABSENT },
 		{ UPGRADE CONNECTION "Sec-WebSocket-Version: 8, 13\r\n" KEYED, ERR_ABSENT },
 		{ UPGRADE CONNECTION "Sec-WebSocket-Version: 013\r\n" KEYED, ERR_ABSENT },
 		{ UPGRADE CONNECTION "Sec-WebSocket-Version:\r\n" KEYED, ERR_ABSENT },
 		/* One, but malformed. */
-		{ UPGRADE VERSION KEYED, ERR_INPUT },
-		{ UPGRADE "Connection: close\r\n" VERSION KEYED, ERR_INPUT },
-		{ UPGRADE CONNECTION VERSION VERSION KEYED, ERR_INPUT },
-		{ UPGRADE CONNECTION VERSION, ERR_INPUT },
-		{ UPGRADE CONNECTION VERSION KEYED KEYED, ERR_INPUT },
-		{ UPGRADE CONNECTION VERSION KEYED "Origin: a\r\nOrigin: a\r\n", ERR_INPUT },
-		{ UPGRADE CONNECTION VERSION KEYED PROTOCOL "a b\r\n", ERR_INPUT },
-		{ UPGRADE CONNECTION VERSION KEYED PROTOCOL "bearer, a=b\r\n", ERR_INPUT },
-		{ UPGRADE CONNECTION VERSION KEYED PROTOCOL "caf\xc3\xa9\r\n", ERR_INPUT },
+		{ UPGRADE WS_VERSION KEYED, ERR_INPUT },
+		{ UPGRADE "Connection: close\r\n" WS_VERSION KEYED, ERR_INPUT },
+		{ UPGRADE CONNECTION WS_VERSION WS_VERSION KEYED, ERR_INPUT },
+		{ UPGRADE CONNECTION WS_VERSION, ERR_INPUT },
+		{ UPGRADE CONNECTION WS_VERSION KEYED KEYED, ERR_INPUT },
+		{ UPGRADE CONNECTION WS_VERSION KEYED "Origin: a\r\nOrigin: a\r\n", ERR_INPUT },
+		{ UPGRADE CONNECTION WS_VERSION KEYED PROTOCOL "a b\r\n", ERR_INPUT },
+		{ UPGRADE CONNECTION WS_VERSION KEYED PROTOCOL "bearer, a=b\r\n", ERR_INPUT },
+		{ UPGRADE CONNECTION WS_VERSION KEYED PROTOCOL "caf\xc3\xa9\r\n", ERR_INPUT },
 	};
 
 	(void)state;
@@ -118,7 +118,7 @@ test_keys(void **state)
 		const char *why;
 
 		snprintf(headers, sizeof(headers),
-		    UPGRADE CONNECTION VERSION "Sec-WebSocket-Key: %s\r\n", rows[i].key);
+		    UPGRADE CONNECTION WS_VERSION "Sec-WebSocket-Key: %s\r\n", rows[i].key);
 		if (read_handshake(headers, text, &handshake, &why) !=
 		    (rows[i].ok ? ERR_OK : ERR_INPUT))
 			fail_msg("%s", rows[i].key);
@@ -152,7 +152,7 @@ test_bearer(void **state)
 		char headers[512], text[1024];
 		const char *why;
 
-		snprintf(headers, sizeof(headers), UPGRADE CONNECTION VERSION KEYED "%s",
+		snprintf(headers, sizeof(headers), UPGRADE CONNECTION WS_VERSION KEYED "%s",
 		    rows[i].headers);
 		assert_int_equal(read_handshake(headers, text, &handshake, &why), ERR_OK);
 		if (!text_equal(handshake.bearer, text_of(rows[i].bearer)))
@@ -168,10 +168,10 @@ test_origin(void **state)
 	char text[1024];
 
 	(void)state;
-	assert_int_equal(read_handshake(UPGRADE CONNECTION VERSION KEYED, text, &handshake, &why),
+	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED, text, &handshake, &why),
 	    ERR_OK);
 	assert_null(handshake.origin.s);
-	assert_int_equal(read_handshake(UPGRADE CONNECTION VERSION KEYED "Origin: null\r\n", text,
+	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED "Origin: null\r\n", text,
 	    &handshake, &why), ERR_OK);
 	assert_true(text_is(handshake.origin, "null"));
 }

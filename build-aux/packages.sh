@@ -1,0 +1,54 @@
+# packages.sh: the Debian packages that ./run and ./test need, and their installation. To be sourced.
+
+# To build, and to run nginx around it.
+BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libfcgi-dev libjson-c-dev libjwt-dev
+libsqlite3-dev libev-dev libssl-dev libcrypt-dev libinih-dev libsystemd-dev libcurl4-openssl-dev"
+RUN_PACKAGES="nginx curl openssl"
+# To test.
+TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
+sqlite3 spawn-fcgi clang libclang-rt-14-dev procps"
+
+is_installed() {
+	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+as_root() {
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		echo "$0: as root, please run: $*" >&2
+		exit 1
+	fi
+}
+
+# Installs what is missing of the named packages. nginx's package would start a server of its own on
+# port 80: while it is being installed, policy-rc.d (where nobody has one) forbids that.
+install_missing() {
+	missing=
+	for package in "$@"; do
+		is_installed "$package" || missing="$missing $package"
+	done
+	[ -n "$missing" ] || return 0
+	if ! command -v apt-get >/dev/null; then
+		echo "$0: this is no Debian; please install what corresponds to:$missing" >&2
+		return 1
+	fi
+	echo "installing:$missing"
+	policy=/usr/sbin/policy-rc.d
+	case " $missing " in
+	*" nginx "*) [ -e $policy ] && policy= ;;
+	*) policy= ;;
+	esac
+	if [ -n "$policy" ]; then
+		printf '#!/bin/sh\nexit 101\n' | as_root sh -c "cat >$policy && chmod 755 $policy"
+	fi
+	result=0
+	as_root apt-get update -q >/dev/null &&
+	    as_root env DEBIAN_FRONTEND=noninteractive \
+	        apt-get install -y -q --no-install-recommends $missing >/dev/null || result=$?
+	[ -z "$policy" ] || as_root rm -f "$policy"
+	[ $result = 0 ] || echo "$0: the packages could not be installed:$missing" >&2
+	return $result
+}
