@@ -2,7 +2,6 @@
 #include "api/cgi.h"
 
 #include "api/route.h"
-#include "wire/http.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,15 +28,14 @@ read_stdin(void *arg, char *data, size_t len)
 static void
 write_reply(const struct request *request, const struct reply *reply)
 {
-	printf("Status: %d %s\r\n", reply->status, http_reason(reply->status));
-	if (reply->content_type != NULL)
-		printf("Content-Type: %s\r\nContent-Length: %zu\r\n", reply->content_type,
-		    reply->body.len);
-	fwrite(reply->headers.data, 1, reply->headers.len, stdout);
-	fputs("\r\n", stdout);
-	if (reply->content_type != NULL && !text_is(request->method, "HEAD"))
-		fwrite(reply->body.data, 1, reply->body.len, stdout);
+	struct text body = reply_body(reply, request->method);
+	struct buf head = BUF_INIT(REPLY_HEAD_MAX);
+
+	reply_write_head(reply, &head);
+	fwrite(buf_view(&head).s, 1, head.len, stdout);
+	fwrite(body.s, 1, body.len, stdout);
 	fflush(stdout);
+	buf_fini(&head);
 }
 
 void

@@ -9,7 +9,6 @@
 
 #include "api/route.h"
 #include "base/log.h"
-#include "wire/http.h"
 
 #include <errno.h>
 #include <fcgiapp.h>
@@ -52,17 +51,12 @@ read_body(void *arg, char *data, size_t len)
 static void
 write_reply(FCGX_Request *fcgi, const struct request *request, const struct reply *reply)
 {
-	struct buf head = BUF_INIT(4096);
+	struct text body = reply_body(reply, request->method);
+	struct buf head = BUF_INIT(REPLY_HEAD_MAX);
 
-	buf_printf(&head, "Status: %d %s\r\n", reply->status, http_reason(reply->status));
-	if (reply->content_type != NULL)
-		buf_printf(&head, "Content-Type: %s\r\nContent-Length: %zu\r\n",
-		    reply->content_type, reply->body.len);
-	buf_text(&head, buf_view(&reply->headers));
-	buf_puts(&head, "\r\n");
-	FCGX_PutStr(head.data, (int)head.len, fcgi->out);
-	if (reply->content_type != NULL && !text_is(request->method, "HEAD"))
-		FCGX_PutStr(reply->body.data, (int)reply->body.len, fcgi->out);
+	reply_write_head(reply, &head);
+	FCGX_PutStr(buf_view(&head).s, (int)head.len, fcgi->out);
+	FCGX_PutStr(body.s, (int)body.len, fcgi->out);
 	buf_fini(&head);
 }
 

@@ -113,3 +113,22 @@ reply_failure(struct reply *reply, enum err err)
 	reply_problem(reply, status, status == 503 ? "The database can't take this now; try again" :
 	    "Internal server error");
 }
+
+void
+reply_write_head(const struct reply *reply, struct buf *out)
+{
+	buf_printf(out, "Status: %d %s\r\n", reply->status, http_reason(reply->status));
+	if (reply->content_type != NULL)
+		buf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n",
+		    reply->content_type, reply->body.len);
+	buf_text(out, buf_view(&reply->headers));
+	buf_puts(out, "\r\n");
+}
+
+struct text
+reply_body(const struct reply *reply, struct text method)
+{
+	if (reply->content_type == NULL || text_is(method, "HEAD"))
+		return text_of("");
+	return buf_view(&reply->body);
+}

@@ -8,6 +8,8 @@
 #include "base/text.h"
 #include "model/faults.h"
 
+#define REPLY_HEAD_MAX 4096
+
 struct reply {
 	int status;
 	const char *content_type; /* static; NULL: no body */
@@ -42,5 +44,11 @@ int reply_status_of(enum err err);
 
 /* A problem of that status, with Retry-After where coming back helps. */
 void reply_failure(struct reply *reply, enum err err);
+
+/* Appends the head as CGI has it (RFC 3875 section 6). */
+void reply_write_head(const struct reply *reply, struct buf *out);
+
+/* The body to be sent; empty where there is none, or the method is HEAD. */
+struct text reply_body(const struct reply *reply, struct text method);
 
 #endif

@@ -152,8 +152,8 @@ args_seconds(const struct ctl *ctl, const char *what, const char *value, int64_t
 	if (!config_read_time(value, &ms))
 		ctl_usage(ctl, "%s \"%s\" is not a time such as 30s, 10m, 1h or 7d", what, value);
 	if (ms / 1000 < min || ms / 1000 > SECONDS_MAX)
-		ctl_usage(ctl, "%s %s is out of range (%llds to %lldd)", what, value, (long long)min,
-		    (long long)(SECONDS_MAX / 86400));
+		ctl_usage(ctl, "%s %s is out of range (%llds to %lldd)", what, value,
+		    (long long)min, (long long)(SECONDS_MAX / 86400));
 	return ms / 1000;
 }
 

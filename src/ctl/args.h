@@ -1,5 +1,5 @@
 /*
- * args.h: a command's verb, options and arguments. Whatever is wrong with them ends the program with
+ * args.h: a command's verb, options and arguments. Whatever is wrong with them ends the program by
  * ctl_usage, before anything was opened.
  */
 #ifndef CTL_ARGS_H

@@ -99,7 +99,7 @@ const struct command command_check_config = {
 	.name = "check-config",
 	.usage = "[--print]",
 	.summary = "check the configuration, and what it names",
-	.details = "Every problem is a line; \"ok\" if there is none. --print shows every key with its\n"
-	    "effective value instead of \"ok\".\n",
+	.details = "Every problem is a line; \"ok\" if there is none. --print shows every key\n"
+	    "with its effective value instead of \"ok\".\n",
 	.run = run,
 };

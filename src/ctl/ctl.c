@@ -152,7 +152,7 @@ ctl_ring(const struct ctl *ctl)
 
 	/* What is not heard is found by the next poll: the change is made all the same. */
 	if (bell_open(ctl->config->database, &bell) != ERR_OK || bell_ring(bell) != ERR_OK)
-		ctl_warn("%s-bell: %s; running programs notice the change within their poll_interval",
+		ctl_warn("%s-bell: %s; running programs notice within their poll_interval",
 		    ctl->config->database, strerror(errno));
 	bell_close(&bell);
 }

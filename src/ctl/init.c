@@ -125,7 +125,8 @@ const struct command command_init = {
 	.name = "init",
 	.usage = "[--no-secret]",
 	.summary = "create the database, or bring its schema up to date",
-	.details = "Where the file jwt_secret_file does not exist, a new secret is written to it, unless\n"
-	    "--no-secret is given. Running it again changes nothing. Run it as the user of the services.\n",
+	.details = "Where the file jwt_secret_file does not exist, a new secret is written to it,\n"
+	    "unless --no-secret is given. Running it again changes nothing. Run it as the user of\n"
+	    "the services.\n",
 	.run = run,
 };

@@ -114,7 +114,7 @@ const struct command command_key = {
 	    "       milepostctl key delete NAME\n"
 	    "       milepostctl key list",
 	.summary = "add, delete or list the keys of workers and backends",
-	.details = "add prints the key, once. A worker's key (the default) may report progress; an admin's\n"
-	    "may administer users and sessions too.\n",
+	.details = "add prints the key, once. A worker's key (the default) may report progress;\n"
+	    "an admin's may administer users and sessions too.\n",
 	.run = run,
 };

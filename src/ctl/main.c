@@ -28,7 +28,8 @@ print_usage(FILE *out)
 	for (size_t i = 0; i < countof(commands); i++)
 		fprintf(out, "  %-13s %s\n", commands[i]->name, commands[i]->summary);
 	fputs("\n"
-	      "  -c, --config FILE   the configuration (default $MILEPOST_CONFIG or the installed file)\n"
+	      "  -c, --config FILE   the configuration (default $MILEPOST_CONFIG, else the\n"
+	      "                      installed file)\n"
 	      "  -h, --help          show this; milepostctl COMMAND --help says more\n"
 	      "  -V, --version       show the versions of this program and of SQLite\n", out);
 }

@@ -16,10 +16,12 @@ on_signal(int signal UNUSED)
 	/* That the read ends is all that is wanted. */
 }
 
-/* One read is one line of a terminal; of a pipe it may be less, or more. False: there is none. */
+/* One read is one line of a terminal; of a pipe it may be less, or more. False: there is none, or it
+ * has a NUL. */
 static bool
 read_line(char *line, size_t size)
 {
+	const char *end;
 	size_t len = 0;
 	ssize_t n;
 
@@ -33,9 +35,13 @@ read_line(char *line, size_t size)
 	}
 	if (len == 0)
 		return false;
+	end = memchr(line, '\n', len);
+	if (end != NULL)
+		len = (size_t)(end - line);
+	if (len > 0 && line[len - 1] == '\r')
+		len--;
 	line[len] = '\0';
-	line[strcspn(line, "\r\n")] = '\0';
-	return true;
+	return strlen(line) == len;
 }
 
 /* Ctrl-C ends the read instead of the program, so that the echo comes back. */
@@ -69,7 +75,8 @@ prompt_password(struct buf *out)
 	char line[1024], again[1024];
 
 	if (isatty(STDIN_FILENO)) {
-		if (!ask("Password: ", line, sizeof(line)) || !ask("Once more: ", again, sizeof(again)))
+		if (!ask("Password: ", line, sizeof(line)) ||
+		    !ask("Once more: ", again, sizeof(again)))
 			ctl_fail("no password was given; nothing is changed");
 		if (strcmp(line, again) != 0)
 			ctl_fail("the two passwords differ; nothing is changed");

@@ -1,4 +1,5 @@
-/* prompt.h: secrets by standard input, never by an argument, which every user of the machine sees. */
+/* prompt.h: passwords by standard input, never by an argument, which every user of the machine
+ * sees. */
 #ifndef CTL_PROMPT_H
 #define CTL_PROMPT_H
 

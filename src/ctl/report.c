@@ -312,8 +312,8 @@ const struct command command_report = {
 	    "                          [--restart] [--url URL] [--key-file FILE] [--cacert FILE]\n"
 	    "                          [--retry-for TIME]",
 	.summary = "report progress over HTTP, as a worker would",
-	.details = "The key comes from --key-file or $MILEPOST_KEY, the address from --url or $MILEPOST_URL\n"
-	    "(default http://localhost). While the server is away or busy, it is tried again for up to\n"
-	    "TIME (default 30s).\n",
+	.details = "The key comes from --key-file or $MILEPOST_KEY, the address from --url or\n"
+	    "$MILEPOST_URL (default http://localhost). While the server is away or busy, it is\n"
+	    "tried again for up to TIME (default 30s).\n",
 	.run = run,
 };

@@ -59,7 +59,8 @@ add(struct ctl *ctl)
 	ctl_begin(ctl);
 	err = store_session_find(ctl->store, &session.id, &old);
 	if (err == ERR_OK)
-		ctl_fail("there is a session %s already; change it with: milepostctl session set", text);
+		ctl_fail("there is a session %s already; change it with: milepostctl session set",
+		    text);
 	if (err != ERR_ABSENT)
 		ctl_check(ctl, err);
 	ctl_check(ctl, store_session_put(ctl->store, &session, &created));
@@ -259,7 +260,7 @@ const struct command command_session = {
 	    "       milepostctl session delete ID\n"
 	    "       milepostctl session list [--running]",
 	.summary = "add, change, show, delete or list sessions",
-	.details = "\"-\" draws a new id; add prints the id. A patient may watch only sessions of their own.\n"
-	    "delete takes the session's updates with it.\n",
+	.details = "\"-\" draws a new id; add prints the id. A patient may watch only sessions of\n"
+	    "their own. delete takes the session's updates with it.\n",
 	.run = run,
 };

@@ -113,7 +113,7 @@ const struct command command_status = {
 	.name = "status",
 	.usage = "",
 	.summary = "show what the database holds, and whether the programs run",
-	.details = "Ends with 1 if the database can't be read, or one of the programs does not run or is not\n"
-	    "ready.\n",
+	.details = "Ends with 1 if the database can't be read, or one of the programs does not\n"
+	    "run or is not ready.\n",
 	.run = run,
 };

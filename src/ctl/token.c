@@ -22,8 +22,8 @@ find_role(struct ctl *ctl, const struct id *id, enum role claimed)
 		ctl_check(ctl, err);
 	id_format(id, text);
 	if (role == ROLE_NONE && err == ERR_OK)
-		ctl_fail("the user %s is inactive; change that with: milepostctl user set %s --active",
-		    text, text);
+		ctl_fail("the user %s is inactive; change it with: milepostctl user set --active",
+		    text);
 	if (role == ROLE_NONE)
 		ctl_fail("no user %s; %s", text, trusted ? "say with --role what the token claims" :
 		    "add one with: milepostctl user add");
@@ -86,7 +86,7 @@ const struct command command_token = {
 	.name = "token",
 	.usage = "USER [--lifetime TIME] [--role ROLE]",
 	.summary = "print a new token for a user",
-	.details = "TIME is one such as 30m, 12h or 7d (default: the configured token_lifetime). ROLE is\n"
-	    "patient, therapist or admin, for a user who has no row, where users = token.\n",
+	.details = "TIME is one such as 30m, 12h or 7d (default: the configured token_lifetime).\n"
+	    "ROLE is patient, therapist or admin, for a user without a row, where users = token.\n",
 	.run = run,
 };

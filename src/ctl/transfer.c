@@ -29,7 +29,8 @@ is_passing(CURLcode code)
 static struct curl_slist *
 make_headers(const struct transfer *transfer)
 {
-	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json"), *longer;
+	struct curl_slist *list = curl_slist_append(NULL, "Content-Type: application/json");
+	struct curl_slist *longer;
 	struct buf bearer = BUF_INIT(BEARER_MAX);
 	const char *line;
 

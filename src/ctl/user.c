@@ -17,19 +17,21 @@ struct changes {
 	enum role role;    /* ROLE_NONE: not given */
 	const char *email; /* NULL: not given; "": none */
 	bool has_active, active;
-	struct buf hash;   /* empty: no password was given */
+	bool password;     /* is to be read */
+	struct buf hash;   /* its hash */
 };
 
-/* Hashing is slow, so it is done before any transaction. */
+/* Both reading and hashing take their time: before any transaction. */
 static void
-read_password(struct buf *hash)
+read_password(struct changes *changes)
 {
 	struct buf password = BUF_INIT(1024);
 	enum err err;
 
+	if (!changes->password)
+		return;
 	prompt_password(&password);
-	buf_reset(hash);
-	err = password_hash(buf_view(&password), hash);
+	err = password_hash(buf_view(&password), &changes->hash);
 	if (password.data != NULL)
 		explicit_bzero(password.data, password.cap);
 	buf_fini(&password);
@@ -53,7 +55,6 @@ read_email(const struct ctl *ctl, const char *value)
 static void
 read_changes(const struct ctl *ctl, const struct option *longs, struct changes *out)
 {
-	bool password = false;
 	int c;
 
 	*out = (struct changes){ .role = ROLE_NONE, .hash = BUF_INIT(HASH_MAX) };
@@ -66,7 +67,7 @@ read_changes(const struct ctl *ctl, const struct option *longs, struct changes *
 			out->email = read_email(ctl, optarg);
 			break;
 		case PASSWORD:
-			password = true;
+			out->password = true;
 			break;
 		default:
 			if (out->has_active && out->active != (c == ACTIVE))
@@ -77,8 +78,6 @@ read_changes(const struct ctl *ctl, const struct option *longs, struct changes *
 		}
 	}
 	args_expect(ctl, 1, 1, "a user's id");
-	if (password)
-		read_password(&out->hash);
 }
 
 /* Inside a transaction. */
@@ -94,11 +93,12 @@ put(const struct ctl *ctl, struct user *user, const struct changes *changes)
 		user->email = text_of(changes->email[0] != '\0' ? changes->email : NULL);
 	if (changes->has_active)
 		user->active = changes->active;
-	if (changes->hash.len > 0)
+	if (changes->password)
 		user->password = buf_view(&changes->hash);
 	err = store_user_put(ctl->store, user, &created);
 	if (err == ERR_CONFLICT)
-		ctl_fail("the e-mail address %s is another user's; nothing is changed", changes->email);
+		ctl_fail("the e-mail address %s is another user's; nothing is changed",
+		    changes->email);
 	ctl_check(ctl, err);
 }
 
@@ -135,6 +135,7 @@ add(struct ctl *ctl)
 	user.id = args_id_or_new(ctl, "the user", args_at(ctl, 0));
 	id_format(&user.id, text);
 	ctl_open(ctl, STORE_BRIEF);
+	read_password(&changes);
 	ctl_begin(ctl);
 	err = store_user_find(ctl->store, &user.id, &old);
 	if (err == ERR_OK)
@@ -165,10 +166,11 @@ set(struct ctl *ctl)
 
 	read_changes(ctl, longs, &changes);
 	if (changes.role == ROLE_NONE && changes.email == NULL && !changes.has_active &&
-	    changes.hash.len == 0)
+	    !changes.password)
 		ctl_usage(ctl, "nothing to change, no option is given");
 	id = args_id(ctl, "the user", args_at(ctl, 0));
 	ctl_open(ctl, STORE_BRIEF);
+	read_password(&changes);
 	ctl_begin(ctl);
 	find(ctl, &id, &user);
 	put(ctl, &user, &changes);
@@ -270,8 +272,8 @@ const struct command command_user = {
 	    "       milepostctl user delete ID\n"
 	    "       milepostctl user list",
 	.summary = "add, change, show, delete or list users",
-	.details = "ROLE is patient, therapist or admin. \"-\" draws a new id; add prints the id. An empty E\n"
-	    "removes the address. The password is the first line of standard input, asked for at a\n"
-	    "terminal. Every change acts on open connections at once.\n",
+	.details = "ROLE is patient, therapist or admin. \"-\" draws a new id; add prints the id.\n"
+	    "An empty E removes the address. The password is the first line of standard input,\n"
+	    "asked for at a terminal. Every change acts on open connections at once.\n",
 	.run = run,
 };

@@ -128,8 +128,8 @@ read_updates(struct watch *watch)
 
 	do {
 		before = watch->cursor;
-		err = store_event_of_session(watch->ctl->store, watch->session.number, before, BATCH,
-		    on_update, watch);
+		err = store_event_of_session(watch->ctl->store, watch->session.number, before,
+		    BATCH, on_update, watch);
 		show(watch);
 	} while (err == ERR_OK && !watch->ended && watch->cursor != before);
 	return err;
@@ -256,8 +256,9 @@ const struct command command_watch = {
 	.name = "watch",
 	.usage = "SESSION [--since REVISION]",
 	.summary = "show a session's progress as it comes",
-	.details = "A bar in a terminal; one line for each update elsewhere. --since shows every update of\n"
-	    "the run that is kept and later than that, 0 all of them. Ends with 0 when the run is\n"
-	    "processed, with 1 when it failed. Reads the database itself, so it needs no token.\n",
+	.details = "A bar in a terminal; one line for each update elsewhere. --since shows every\n"
+	    "update of the run that is kept and later than that, 0 all of them. Ends with 0 when\n"
+	    "the run is processed, with 1 when it failed. Reads the database itself, so it needs\n"
+	    "no token.\n",
 	.run = run,
 };
