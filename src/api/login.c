@@ -1,15 +1,14 @@
 /* login.c: e-mail and password for a token, where no backend issues tokens. */
 #include "api/handlers.h"
+#include "api/resource.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/account.h"
 #include "token/password.h"
-#include "wire/json.h"
 
 #include <errno.h>
 #include <time.h>
 
-#define BODY_MAX (16u << 10)
 #define LOGINS_MAX 2     /* at a time: each costs a core and some 16 MB */
 #define LOGIN_WAIT_S 2   /* for one of these places */
 
@@ -109,11 +108,13 @@ require_string(const struct json *json, const char *member, struct faults *fault
 		faults_add(faults, text_of(member), "must be a string");
 }
 
+/* A resource_fn. */
 static void
-login(struct call *call, const struct json *json)
+login(struct call *call, const struct json *json, void *arg)
 {
 	struct faults faults = { .count = 0 };
 
+	(void)arg;
 	require_string(json, "email", &faults);
 	require_string(json, "password", &faults);
 	if (faults.count > 0)
@@ -125,17 +126,5 @@ login(struct call *call, const struct json *json)
 void
 login_post(struct call *call)
 {
-	struct buf body = BUF_INIT(BODY_MAX);
-	struct json *json = NULL;
-	const char *why = "Out of memory";
-	enum content content;
-
-	if (route_read_body(call, CONTENT_JSON, BODY_MAX, &body, &content)) {
-		if (json_parse(buf_view(&body), &json, &why) == ERR_OK)
-			login(call, json);
-		else
-			reply_problem(call->reply, 400, why);
-	}
-	json_free(&json);
-	buf_fini(&body);
+	resource_with_json(call, login, NULL);
 }

@@ -4,10 +4,10 @@
 #include "api/fcgi.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/service.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 #define PROGRAM "milepost-api"
-#define EXIT_USAGE 2
 
 static const char usage[] =
     "usage: milepost-api [-c FILE] [-s SOCKET] [-t]\n"
@@ -29,59 +28,11 @@ static const char usage[] =
     "  -h, --help           show this\n"
     "  -V, --version        show the versions of this program and of SQLite\n";
 
-struct options {
-	const char *config;
-	const char *socket; /* NULL: as configured */
-	bool test;
-};
-
 static void NORETURN
 fatal(const char *why)
 {
 	fprintf(stderr, PROGRAM ": %s\n", why);
 	exit(EXIT_FAILURE);
-}
-
-static struct options
-read_options(int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "socket", required_argument, NULL, 's' },
-		{ "test", no_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options options = { .config = config_default_path() };
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:s:thV", longs, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			options.config = optarg;
-			break;
-		case 's':
-			options.socket = optarg;
-			break;
-		case 't':
-			options.test = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(EXIT_SUCCESS);
-		case 'V':
-			printf(PROGRAM " " PACKAGE_VERSION " (SQLite %s)\n", store_library_version());
-			exit(EXIT_SUCCESS);
-		default:
-			exit(EXIT_USAGE);
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, PROGRAM ": unexpected argument \"%s\"\n", argv[optind]);
-		exit(EXIT_USAGE);
-	}
-	return options;
 }
 
 /* What the hooks need. */
@@ -235,10 +186,14 @@ test(struct settings *settings, struct buf *why)
 int
 main(int argc, char **argv)
 {
-	struct options options = read_options(argc, argv);
+	char version[64];
+	struct options options;
 	struct buf why = BUF_INIT(2048);
 	struct settings *settings;
 
+	snprintf(version, sizeof(version), PROGRAM " " PACKAGE_VERSION " (SQLite %s)",
+	    store_library_version());
+	options = options_read(argc, argv, usage, version);
 	log_setup(PROGRAM, LOG_LEVEL_INFO, LOG_FORMAT_KV);
 	if (settings_load(options.config, &settings, &why) != ERR_OK) {
 		if (cgi_is_asked())

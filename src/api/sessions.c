@@ -1,11 +1,10 @@
 /* sessions.c: the backend keeps sessions in step: PUT, GET and DELETE /milepost/v1/sessions/{id}. */
-#include "api/auth.h"
 #include "api/handlers.h"
+#include "api/resource.h"
 #include "base/timestamp.h"
 #include "store/account.h"
-#include "wire/json.h"
 
-#define BODY_MAX (16u << 10)
+#define NO_SESSION "Session not found"
 
 struct change {
 	struct id id;
@@ -90,9 +89,11 @@ answer_change(struct call *call, const struct change *change, enum err err)
 	}
 }
 
+/* A resource_fn. */
 static void
-put(struct call *call, const struct json *json, struct change *change)
+put(struct call *call, const struct json *json, void *arg)
 {
+	struct change *change = arg;
 	struct faults faults = { .count = 0 };
 
 	read_change(json, change, &faults);
@@ -103,39 +104,13 @@ put(struct call *call, const struct json *json, struct change *change)
 		    commit_run(call->worker->app->commit, commit_change, change));
 }
 
-/* The session of the path, for which only an admin may ask. False: the reply is made. */
-static bool
-open_session(struct call *call, struct id *id)
-{
-	struct principal principal;
-
-	if (!auth_identify(call->worker, call->request, &principal, call->reply) ||
-	    !auth_may_administer(&principal, call->reply))
-		return false;
-	if (id_parse(call->id, id) == ERR_OK)
-		return true;
-	reply_problem(call->reply, 404, "Session not found");
-	return false;
-}
-
 void
 sessions_put(struct call *call)
 {
 	struct change change = { .created = false };
-	struct buf body = BUF_INIT(BODY_MAX);
-	struct json *json = NULL;
-	const char *why = "Out of memory";
-	enum content content;
 
-	if (open_session(call, &change.id) &&
-	    route_read_body(call, CONTENT_JSON, BODY_MAX, &body, &content)) {
-		if (json_parse(buf_view(&body), &json, &why) == ERR_OK)
-			put(call, json, &change);
-		else
-			reply_problem(call->reply, 400, why);
-	}
-	json_free(&json);
-	buf_fini(&body);
+	if (resource_open(call, NO_SESSION, &change.id))
+		resource_with_json(call, put, &change);
 }
 
 void
@@ -145,14 +120,14 @@ sessions_get(struct call *call)
 	struct id id;
 	enum err err;
 
-	if (!open_session(call, &id))
+	if (!resource_open(call, NO_SESSION, &id))
 		return;
 	err = store_session_find(call->worker->store, &id, &session);
 	if (err == ERR_OK) {
 		reply_json(call->reply, 200);
 		write_session(&call->reply->body, &session);
 	} else if (err == ERR_ABSENT) {
-		reply_problem(call->reply, 404, "Session not found");
+		reply_problem(call->reply, 404, NO_SESSION);
 	} else {
 		reply_failure(call->reply, err);
 	}
@@ -167,15 +142,5 @@ commit_delete(void *arg, struct store *store)
 void
 sessions_delete(struct call *call)
 {
-	struct id id;
-	enum err err;
-
-	if (!open_session(call, &id))
-		return;
-	err = commit_run(call->worker->app->commit, commit_delete, &id);
-	/* Idempotent: one that is gone already is as good as deleted. */
-	if (err == ERR_OK || err == ERR_ABSENT)
-		call->reply->status = 204;
-	else
-		reply_failure(call->reply, err);
+	resource_delete(call, NO_SESSION, commit_delete);
 }

@@ -1,14 +1,13 @@
 /* users.c: the backend keeps users in step: PUT, GET and DELETE /milepost/v1/users/{id}. */
-#include "api/auth.h"
 #include "api/handlers.h"
+#include "api/resource.h"
 #include "base/log.h"
 #include "store/account.h"
 #include "token/password.h"
-#include "wire/json.h"
 
 #include <string.h>
 
-#define BODY_MAX (16u << 10)
+#define NO_USER "User not found"
 #define HASH_MAX 512
 #define EMAIL_MAX 254 /* RFC 5321 section 4.5.3.1.3, less the brackets */
 
@@ -198,9 +197,11 @@ answer_change(struct call *call, const struct change *change, enum err err)
 	}
 }
 
+/* A resource_fn. */
 static void
-put(struct call *call, const struct json *json, struct change *change)
+put(struct call *call, const struct json *json, void *arg)
 {
+	struct change *change = arg;
 	struct faults faults = { .count = 0 };
 
 	read_change(json, change, &faults);
@@ -211,39 +212,13 @@ put(struct call *call, const struct json *json, struct change *change)
 		    commit_run(call->worker->app->commit, commit_change, change));
 }
 
-/* The user of the path, for whom only an admin may ask. False: the reply is made. */
-static bool
-open_user(struct call *call, struct id *id)
-{
-	struct principal principal;
-
-	if (!auth_identify(call->worker, call->request, &principal, call->reply) ||
-	    !auth_may_administer(&principal, call->reply))
-		return false;
-	if (id_parse(call->id, id) == ERR_OK)
-		return true;
-	reply_problem(call->reply, 404, "User not found");
-	return false;
-}
-
 void
 users_put(struct call *call)
 {
 	struct change change = { .hash = BUF_INIT(HASH_MAX), .body = BUF_INIT(1024) };
-	struct buf body = BUF_INIT(BODY_MAX);
-	struct json *json = NULL;
-	const char *why = "Out of memory";
-	enum content content;
 
-	if (open_user(call, &change.id) &&
-	    route_read_body(call, CONTENT_JSON, BODY_MAX, &body, &content)) {
-		if (json_parse(buf_view(&body), &json, &why) == ERR_OK)
-			put(call, json, &change);
-		else
-			reply_problem(call->reply, 400, why);
-	}
-	json_free(&json);
-	buf_fini(&body);
+	if (resource_open(call, NO_USER, &change.id))
+		resource_with_json(call, put, &change);
 	buf_fini(&change.hash);
 	buf_fini(&change.body);
 }
@@ -255,14 +230,14 @@ users_get(struct call *call)
 	struct id id;
 	enum err err;
 
-	if (!open_user(call, &id))
+	if (!resource_open(call, NO_USER, &id))
 		return;
 	err = store_user_find(call->worker->store, &id, &user);
 	if (err == ERR_OK) {
 		reply_json(call->reply, 200);
 		write_user(&call->reply->body, &user);
 	} else if (err == ERR_ABSENT) {
-		reply_problem(call->reply, 404, "User not found");
+		reply_problem(call->reply, 404, NO_USER);
 	} else {
 		reply_failure(call->reply, err);
 	}
@@ -277,15 +252,5 @@ commit_delete(void *arg, struct store *store)
 void
 users_delete(struct call *call)
 {
-	struct id id;
-	enum err err;
-
-	if (!open_user(call, &id))
-		return;
-	err = commit_run(call->worker->app->commit, commit_delete, &id);
-	/* Idempotent: one that is gone already is as good as deleted. */
-	if (err == ERR_OK || err == ERR_ABSENT)
-		call->reply->status = 204;
-	else
-		reply_failure(call->reply, err);
+	resource_delete(call, NO_USER, commit_delete);
 }

@@ -16,8 +16,8 @@ on_signal(int signal UNUSED)
 	/* That the read ends is all that is wanted. */
 }
 
-/* One read is one line of a terminal; of a pipe it may be less, or more. False: there is none, or it
- * has a NUL. */
+/* One read is one line of a terminal; of a pipe it may be less, or more. False: there is none, or
+ * it has a NUL. */
 static bool
 read_line(char *line, size_t size)
 {

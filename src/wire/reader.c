@@ -142,7 +142,6 @@ begin_payload(struct reader *reader)
 		return fail(reader, CLOSE_TOO_BIG, "the message is too big");
 	reader->in_payload = true;
 	reader->mask_at = 0;
-	reader->control_len = 0;
 	return make_room(reader);
 }
 

@@ -3,13 +3,13 @@
 #include "base/config.h"
 #include "base/fd.h"
 #include "base/log.h"
+#include "base/options.h"
 #include "base/service.h"
 #include "store/store.h"
 #include "token/token.h"
 #include "ws/server.h"
 
 #include <ev.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,6 @@
 #include <unistd.h>
 
 #define PROGRAM "milepost-ws"
-#define EXIT_USAGE 2
 
 static const char usage[] =
     "usage: milepost-ws [-c FILE] [-s SOCKET] [-t]\n"
@@ -30,59 +29,11 @@ static const char usage[] =
     "  -h, --help           show this\n"
     "  -V, --version        show the versions of this program and of SQLite\n";
 
-struct options {
-	const char *config;
-	const char *socket; /* NULL: as configured */
-	bool test;
-};
-
 static void NORETURN
 fatal(const char *why)
 {
 	fprintf(stderr, PROGRAM ": %s\n", why);
 	exit(EXIT_FAILURE);
-}
-
-static struct options
-read_options(int argc, char **argv)
-{
-	static const struct option longs[] = {
-		{ "config", required_argument, NULL, 'c' },
-		{ "socket", required_argument, NULL, 's' },
-		{ "test", no_argument, NULL, 't' },
-		{ "help", no_argument, NULL, 'h' },
-		{ "version", no_argument, NULL, 'V' },
-		{ NULL, 0, NULL, 0 },
-	};
-	struct options options = { .config = config_default_path() };
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:s:thV", longs, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			options.config = optarg;
-			break;
-		case 's':
-			options.socket = optarg;
-			break;
-		case 't':
-			options.test = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			exit(EXIT_SUCCESS);
-		case 'V':
-			printf(PROGRAM " " PACKAGE_VERSION " (SQLite %s)\n", store_library_version());
-			exit(EXIT_SUCCESS);
-		default:
-			exit(EXIT_USAGE);
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, PROGRAM ": unexpected argument \"%s\"\n", argv[optind]);
-		exit(EXIT_USAGE);
-	}
-	return options;
 }
 
 /* Reads configuration and secret. On failure why says what is wrong and nothing is taken. */
@@ -225,11 +176,15 @@ serve(const struct options *options, struct config *config, struct token_keys *k
 int
 main(int argc, char **argv)
 {
-	struct options options = read_options(argc, argv);
+	char version[64];
+	struct options options;
 	struct buf why = BUF_INIT(2048);
 	struct config *config;
 	struct token_keys *keys;
 
+	snprintf(version, sizeof(version), PROGRAM " " PACKAGE_VERSION " (SQLite %s)",
+	    store_library_version());
+	options = options_read(argc, argv, usage, version);
 	signal(SIGPIPE, SIG_IGN);
 	log_setup(PROGRAM, LOG_LEVEL_INFO, LOG_FORMAT_KV);
 	if (load(options.config, &config, &keys, &why) != ERR_OK)

@@ -93,6 +93,7 @@ test_keys(void **state)
 	} rows[] = {
 		{ KEY, true },
 		{ "AAAAAAAAAAAAAAAAAAAAAA==", true },
+		{ "AZaz09+/AZaz09+/AZaz0w==", true }, /* the ends of the alphabet's ranges */
 		{ "/////////////////////w==", true },
 		{ "+/+/+/+/+/+/+/+/+/+/+A==", true },
 		{ "AQIDBAUGBwgJCgsMDQ4PEA==", true },

@@ -1,0 +1,55 @@
+/* resource.c: opening, reading and deleting what the backend keeps in step. */
+#include "api/resource.h"
+
+#include "api/auth.h"
+
+#define BODY_MAX (16u << 10)
+
+bool
+resource_open(struct call *call, const char *missing, struct id *id)
+{
+	struct principal principal;
+
+	if (!auth_identify(call->worker, call->request, &principal, call->reply) ||
+	    !auth_may_administer(&principal, call->reply))
+		return false;
+	if (id_parse(call->id, id) == ERR_OK)
+		return true;
+	reply_problem(call->reply, 404, missing);
+	return false;
+}
+
+void
+resource_with_json(struct call *call, resource_fn fn, void *arg)
+{
+	struct buf body = BUF_INIT(BODY_MAX);
+	struct json *json = NULL;
+	const char *why = NULL;
+	enum content content;
+
+	if (route_read_body(call, CONTENT_JSON, BODY_MAX, &body, &content)) {
+		if (json_parse(buf_view(&body), &json, &why) == ERR_OK)
+			fn(call, json, arg);
+		else if (why != NULL)
+			reply_problem(call->reply, 400, why);
+		else
+			reply_failure(call->reply, ERR_NOMEM);
+	}
+	json_free(&json);
+	buf_fini(&body);
+}
+
+void
+resource_delete(struct call *call, const char *missing, commit_fn fn)
+{
+	struct id id;
+	enum err err;
+
+	if (!resource_open(call, missing, &id))
+		return;
+	err = commit_run(call->worker->app->commit, fn, &id);
+	if (err == ERR_OK || err == ERR_ABSENT)
+		call->reply->status = 204;
+	else
+		reply_failure(call->reply, err);
+}

@@ -1,0 +1,24 @@
+/* resource.h: what the backend's resources, users and sessions, have in common. */
+#ifndef API_RESOURCE_H
+#define API_RESOURCE_H
+
+#include "api/commit.h"
+#include "api/route.h"
+#include "model/id.h"
+#include "wire/json.h"
+
+#include <stdbool.h>
+
+/* The id of the path, for which only an admin may ask. missing is the 404's detail. False: the reply
+ * is made. */
+bool resource_open(struct call *call, const char *missing, struct id *id) MUST_USE;
+
+/* Reads the body as a JSON object and hands it to fn, or makes the reply of what is wrong. */
+typedef void (*resource_fn)(struct call *call, const struct json *json, void *arg);
+void resource_with_json(struct call *call, resource_fn fn, void *arg);
+
+/* Serves DELETE: idempotent, so one that is gone already is as good as deleted. fn gets the struct id
+ * as its argument. */
+void resource_delete(struct call *call, const char *missing, commit_fn fn);
+
+#endif
