@@ -283,8 +283,10 @@ flush(struct conn *conn)
 	enum err err = outq_flush(&conn->out, conn->io.fd);
 
 	if (err == ERR_SYSTEM) {
-		log_info("ws.send-failed", LOG_INT("conn", conn->number),
-		    LOG_STR("error", strerror(errno)));
+		/* A client that is gone before it read our close is no event. */
+		if (conn->state == CONN_OPEN)
+			log_info("ws.send-failed", LOG_INT("conn", conn->number),
+			    LOG_STR("error", strerror(errno)));
 		conn_lose(conn, "sending failed");
 		return;
 	}

@@ -94,6 +94,14 @@ def test_body_sizes(bed):
         assert reply.status == expected
 
 
+def test_what_nginx_refuses(bed):
+    """A body that nginx does not even take is told as every error is."""
+    reply = bed.http("POST", f"/api/sessions/{bed.session()}/progress", b"x" * (3 << 20), bearer=bed.worker_key,
+                     Content_Type="application/json")
+    assert (reply.status, reply.json["status"]) == (413, 413)
+    assert reply.headers["Content-Type"] == "application/problem+json"
+
+
 def batch(bed, lines, **kw):
     body = "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines)
     reply = bed.http("POST", "/milepost/v1/progress", body, bearer=kw.pop("bearer", bed.worker_key),

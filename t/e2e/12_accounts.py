@@ -4,6 +4,8 @@ import uuid
 
 import bcrypt
 
+from bed import Bed
+
 PASSWORD = "correct horse battery"
 
 
@@ -123,3 +125,13 @@ def test_key_is_stored_hashed(bed):
     hashes = {row[0] for row in bed.sql("SELECT hash FROM key")}
     assert hashlib.sha256(bed.worker_key.encode()).digest() in hashes
     assert bed.worker_key.encode() not in (bed.dir / "milepost.db").read_bytes()
+
+
+def test_login_is_limited():
+    """Guessing passwords is slowed down: 429, told as every error is."""
+    with Bed() as bed:
+        replies = [bed.json("POST", "/api/v1/login", {}) for _ in range(40)]
+        assert {reply.status for reply in replies} == {422, 429}
+        last = replies[-1]
+        assert last.headers["Content-Type"] == "application/problem+json"
+        assert last.headers["Retry-After"] and last.json["status"] == 429
