@@ -170,6 +170,7 @@ test_room_and_shift(void **state)
 	assert_holds(&buf, "cdef");
 	buf_puts(&buf, "gh");
 	assert_holds(&buf, "cdefgh");
+	assert_ptr_equal(buf_room(&buf, 1), buf.data + 6);
 	buf_shift(&buf, 6);
 	assert_holds(&buf, "");
 	assert_non_null(buf_room(&buf, 600));

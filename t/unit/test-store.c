@@ -390,7 +390,9 @@ test_open_unwritable(void **state)
 	assert_int_equal(chmod(bed->dir, 0555), 0);
 	assert_int_equal(chmod(bed->path, 0444), 0);
 	as_nobody(try_writing, bed); /* beside a writer, whose -wal and -shm are there */
+	assert_int_equal(chmod(bed->dir, 0700), 0); /* the last one takes them away */
 	store_close(&bed->store);
+	assert_int_equal(chmod(bed->dir, 0555), 0);
 	as_nobody(try_reading_too, bed);
 	as_nobody(try_init, bed);
 	assert_int_equal(chmod(bed->path, 0000), 0);

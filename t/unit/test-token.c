@@ -426,8 +426,10 @@ test_mint(void **state)
 static void
 write_file(const char *path, const char *content, size_t len, mode_t mode)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd;
 
+	unlink(path); /* an old one may not be writable */
+	fd = open(path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, content, len), (ssize_t)len);
 	assert_int_equal(fchmod(fd, mode), 0);
