@@ -6,7 +6,7 @@ libsqlite3-dev libev-dev libssl-dev libcrypt-dev libinih-dev libsystemd-dev libc
 RUN_PACKAGES="nginx curl openssl"
 # To test.
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
-sqlite3 spawn-fcgi clang libclang-rt-14-dev procps"
+sqlite3 spawn-fcgi procps"
 
 is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

@@ -146,6 +146,7 @@ test_forging(void **state)
 		size_t len; /* 0: strlen */
 		const char *written;
 	} rows[] = {
+		{ "a b", 0, "\"a b\"" },
 		{ "x event=ws.open", 0, "\"x event=ws.open\"" },
 		{ "x\ntime=now level=error", 0, "\"x\\u000atime=now level=error\"" },
 		{ "x\r\n", 0, "\"x\\u000d\\u000a\"" },
