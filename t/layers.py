@@ -33,7 +33,7 @@ PURE_HEADERS = {'ctype.h', 'limits.h', 'math.h', 'stdarg.h', 'stdbool.h', 'stdde
                 'stdio.h', 'stdlib.h', 'string.h', 'strings.h'}
 IMPURE_CALL = re.compile(
     r'(?<![\w.>])(v?[fds]?printf|v?asprintf|f?put[cs]|putchar|perror|f?open|fdopen|f?read|f?write'
-    r'|fclose|fflush|f?get[cs]|getline|s?scanf|remove|rename|tmpfile|getenv|setenv|system|exit|_exit'
+    r'|fclose|fflush|f?get[cs]|getline|s?scanf|remove|rename|tmpfile|getenv|setenv|system|_?exit'
     r'|abort|atexit|s?rand|random|time|localtime|gmtime|strftime|clock_\w+|log_\w+)\s*\(')
 
 # Each library, and the one file that sees its headers; where it is a folder, at most so many files.
@@ -64,7 +64,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 
 
 def sources():
-    return sorted(p for p in SRC.rglob('*') if p.suffix in ('.c', '.h') and name(p) not in GENERATED)
+    found = (p for p in SRC.rglob('*') if p.suffix in ('.c', '.h'))
+    return sorted(p for p in found if name(p) not in GENERATED)
 
 
 def name(path):
@@ -73,7 +74,7 @@ def name(path):
 
 
 def includes():
-    """Yields every include: the file, where it stands, whether it is the system's, what it names."""
+    """Yields every include: the file, the place, whether it is the system's, what it names."""
     for path in sources():
         for number, line in enumerate(path.read_text().splitlines(), 1):
             found = INCLUDE.match(line)

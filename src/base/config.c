@@ -334,7 +334,7 @@ parse(FILE *file, struct config *config, struct buf *text, int *line)
 	struct reading reading = { .file = file, .config = config, .why = text };
 	int first = ini_parse_stream(on_inih_line, &reading, on_inih_pair, &reading);
 
-	/* inih reads on after a line that it can't make out, so an error of ours may be the later. */
+	/* inih reads on after a line that it can't make out: an error of ours may be the later. */
 	if (first > 0 && (reading.err == ERR_OK || first < reading.line)) {
 		*line = first;
 		buf_reset(text);

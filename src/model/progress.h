@@ -34,7 +34,7 @@ struct stage {
 	struct text name;
 	int rank;     /* the order within a run, 0 the first; OUTCOME_FAILED may follow any */
 	int min, max; /* bounds of progress, 0 to 100 */
-	int fallback; /* progress if left out; PROGRESS_NONE: it may not be (a failed stage: the last) */
+	int fallback; /* progress if left out; PROGRESS_NONE: it may not be (failed: the last) */
 	enum outcome outcome;
 	struct text message; /* default */
 };

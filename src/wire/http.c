@@ -71,7 +71,7 @@ cut(struct text *t, char c, struct text *before)
 	return true;
 }
 
-/* The next line without its CRLF. A lone CR or LF stays in it and is refused by whoever reads it. */
+/* The next line without its CRLF. A lone CR or LF stays in it, for whoever reads it to refuse. */
 static struct text
 next_line(struct text *rest)
 {

@@ -2,8 +2,9 @@
  * json.h: reading one JSON object strictly, and writing JSON strings. The only module that sees
  * json-c.
  *
- * Accepted is an object in valid UTF-8, nested at most JSON_DEPTH deep, with nothing but white space
- * after it, no member name twice, and no NUL in a string. NaN and Infinity are refused.
+ * Accepted is an object after RFC 8259's grammar in valid UTF-8, nested at most JSON_DEPTH deep,
+ * with nothing but white space around it, no member name twice in any object, no NUL in a string,
+ * and no number that is not finite.
  */
 #ifndef WIRE_JSON_H
 #define WIRE_JSON_H

@@ -170,7 +170,7 @@ read_integer(const struct json *json, enum member member, int64_t *out, struct f
 		break;
 	case JSON_INTEGER:
 		*out = json_integer(json, members[member]);
-		/* A negative number must not be taken for one of the values that mean "left out". */
+		/* No negative number may pass for one of the values that mean "left out". */
 		if (*out < 0)
 			*out = INT64_MIN;
 		break;

@@ -290,7 +290,8 @@ reader_feed(struct reader *reader, uint8_t *data, size_t len, size_t *used)
 	*used = 0;
 	let_go(reader);
 	/* A frame without payload is whole with its head, so it may end with no byte left. */
-	while (event == READER_MORE && (*used < len || (reader->in_payload && reader->frame_left == 0)))
+	while (event == READER_MORE &&
+	    (*used < len || (reader->in_payload && reader->frame_left == 0)))
 		event = reader->in_payload ? read_payload(reader, data, len, used) :
 		    read_head(reader, data, len, used);
 	return event;

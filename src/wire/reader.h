@@ -2,8 +2,9 @@
  * reader.h: frames from a client (RFC 6455 section 5), read incrementally from any split of bytes.
  *
  * The reader joins fragments, lets control frames through between them, unmasks, validates UTF-8 as
- * it comes, and stops at the first breach. It makes no system call; memory beyond the struct is held
- * only while a message or control frame is under way, so an idle connection costs the struct alone.
+ * it comes, and stops at the first breach. It makes no system call; memory beyond the struct is
+ * held only while a message or control frame is under way, so an idle connection costs the struct
+ * alone.
  */
 #ifndef WIRE_READER_H
 #define WIRE_READER_H
@@ -48,8 +49,8 @@ void reader_fini(struct reader *reader);
 
 /*
  * Takes bytes until something is complete or all are consumed; *used says how many. The bytes are
- * unmasked in place. Call again with the rest until READER_MORE. After READER_CLOSE and READER_ERROR
- * the reader must not be fed any more.
+ * unmasked in place. Call again with the rest until READER_MORE. After READER_CLOSE and
+ * READER_ERROR the reader must not be fed any more.
  */
 enum reader_event reader_feed(struct reader *reader, uint8_t *data, size_t len, size_t *used);
 

@@ -200,7 +200,8 @@ test_bounds(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < countof(rows); i++) {
-		const char *values[] = { rows[i].below, rows[i].least, rows[i].most, rows[i].above };
+		const char *values[] = { rows[i].below, rows[i].least, rows[i].most,
+			rows[i].above };
 
 		for (size_t v = 0; v < countof(values); v++) {
 			struct config *config = NULL;
@@ -236,7 +237,8 @@ test_complaints(void **state)
 		{ "log_level = loud\n",
 		  ":1: log_level: \"loud\" is not one of error|warn|info|debug" },
 		{ "log_level = \n", ":1: log_level: \"\" is not one of error|warn|info|debug" },
-		{ "log_level = inf\n", ":1: log_level: \"inf\" is not one of error|warn|info|debug" },
+		{ "log_level = inf\n",
+		  ":1: log_level: \"inf\" is not one of error|warn|info|debug" },
 		{ "log_level = error|warn\n",
 		  ":1: log_level: \"error|warn\" is not one of error|warn|info|debug" },
 		{ "api_threads = many\n", ":1: api_threads: \"many\" is not a whole number" },
@@ -255,8 +257,10 @@ test_complaints(void **state)
 		  ":1: head_timeout: \"10\" is not a time such as 500ms, 30s, 10m, 1h or 7d" },
 		{ "head_timeout = 1 s\n",
 		  ":1: head_timeout: \"1 s\" is not a time such as 500ms, 30s, 10m, 1h or 7d" },
-		{ "head_timeout = 2h\n", ":1: head_timeout: 2h is out of range (50 to 3600000 ms)" },
-		{ "socket_mode = rw\n", ":1: socket_mode: \"rw\" is not an octal mode such as 0660" },
+		{ "head_timeout = 2h\n",
+		  ":1: head_timeout: 2h is out of range (50 to 3600000 ms)" },
+		{ "socket_mode = rw\n",
+		  ":1: socket_mode: \"rw\" is not an octal mode such as 0660" },
 		{ "socket_mode = 0668\n",
 		  ":1: socket_mode: \"0668\" is not an octal mode such as 0660" },
 		{ "\n[ws]\nlog_level = info\n", ":3: [ws]: this file has no sections" },
@@ -340,7 +344,8 @@ test_unreadable(void **state)
 
 	(void)state;
 	assert_int_equal(config_load("/nonexistent/milepost.conf", &config, &why), ERR_ABSENT);
-	assert_string_equal(buf_cstr(&why), "/nonexistent/milepost.conf: No such file or directory");
+	assert_string_equal(buf_cstr(&why),
+	    "/nonexistent/milepost.conf: No such file or directory");
 	buf_reset(&why);
 	assert_int_equal(config_load("/", &config, &why), ERR_SYSTEM);
 	assert_string_equal(buf_cstr(&why), "/: Is a directory");

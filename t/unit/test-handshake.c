@@ -97,7 +97,7 @@ test_keys(void **state)
 		{ "/////////////////////w==", true },
 		{ "+/+/+/+/+/+/+/+/+/+/+A==", true },
 		{ "AQIDBAUGBwgJCgsMDQ4PEA==", true },
-		{ "AQIDBAUGBwgJCgsMDQ4PEC==", false }, /* so in section 4.1, but four bits too many */
+		{ "AQIDBAUGBwgJCgsMDQ4PEC==", false }, /* so in section 4.1; bits too many */
 		{ "", false },
 		{ "AAAAAAAAAAAAAAAAAAAAAA", false },
 		{ "AAAAAAAAAAAAAAAAAAAAAA=", false },
@@ -169,11 +169,11 @@ test_origin(void **state)
 	char text[1024];
 
 	(void)state;
-	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED, text, &handshake, &why),
-	    ERR_OK);
+	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED, text, &handshake,
+	    &why), ERR_OK);
 	assert_null(handshake.origin.s);
-	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED "Origin: null\r\n", text,
-	    &handshake, &why), ERR_OK);
+	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED "Origin: null\r\n",
+	    text, &handshake, &why), ERR_OK);
 	assert_true(text_is(handshake.origin, "null"));
 }
 

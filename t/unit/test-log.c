@@ -73,7 +73,8 @@ test_before_setup(void **state)
 	log_debug("not.this");
 	log_info("this");
 	capture_end(&capture);
-	assert_string_equal(without_time(&capture, "time="), " level=info program=\"\" event=this\n");
+	assert_string_equal(without_time(&capture, "time="),
+	    " level=info program=\"\" event=this\n");
 }
 
 static void

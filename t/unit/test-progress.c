@@ -1,4 +1,4 @@
-/* test-progress.c: which update may follow which, for every pair of statuses (contract section 3). */
+/* test-progress.c: which update may follow which, for every pair of statuses. */
 #include "model/progress.h"
 
 #include <setjmp.h>

@@ -28,7 +28,7 @@ test_equality(void **state)
 		{ "ab", "a", false, false },
 		{ "a", "ab", false, false },
 		{ "Sec-WebSocket-Key", "sec-websocket-key", false, true },
-		{ "[", "{", false, false }, /* differ in the bit that tells case, but are no letters */
+		{ "[", "{", false, false }, /* differ as the cases do, but no letters */
 		{ "@", "`", false, false },
 		{ NULL, "", false, false },
 		{ NULL, "a", false, false },
@@ -161,7 +161,8 @@ test_trim(void **state)
 	static const struct {
 		const char *text, *trimmed;
 	} rows[] = {
-		{ "", "" }, { " ", "" }, { " \t ", "" }, { "a", "a" }, { " a", "a" }, { "a\t", "a" },
+		{ "", "" }, { " ", "" }, { " \t ", "" }, { "a", "a" }, { " a", "a" },
+		{ "a\t", "a" },
 		{ "\t a b \t", "a b" }, { "\na\r", "\na\r" }, /* other white space is content */
 	};
 
