@@ -50,8 +50,9 @@ def test_revoked_key(bed):
 
 def test_no_session(bed):
     """A session that does not exist, and one whose id is no UUID: 404."""
-    reply = post(bed, uuid.uuid4(), bearer=bed.worker_key)
-    assert (reply.status, reply.json["detail"]) == (404, "Session not found")
+    for session in (uuid.uuid4(), "abc", "a%20b"):
+        reply = post(bed, session, bearer=bed.worker_key)
+        assert (reply.status, reply.json["detail"]) == (404, "Session not found")
     assert bed.http("GET", "/milepost/v1/sessions/abc", bearer=bed.admin_key).status == 404
 
 
