@@ -117,7 +117,13 @@ app_reload(struct app *app, struct settings *settings)
 void
 app_count(struct app *app, enum app_counter counter)
 {
-	atomic_fetch_add_explicit(&app->counters[counter], 1, memory_order_relaxed);
+	app_count_more(app, counter, 1);
+}
+
+void
+app_count_more(struct app *app, enum app_counter counter, unsigned count)
+{
+	atomic_fetch_add_explicit(&app->counters[counter], count, memory_order_relaxed);
 }
 
 enum err

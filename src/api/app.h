@@ -62,6 +62,7 @@ struct settings *app_settings(struct app *app);
 void app_reload(struct app *app, struct settings *settings);
 
 void app_count(struct app *app, enum app_counter counter);
+void app_count_more(struct app *app, enum app_counter counter, unsigned count);
 
 /* One thread's part: a connection for reading, and the settings of the request that it serves. */
 struct worker {

@@ -22,9 +22,7 @@ refuse(struct worker *worker, enum app_counter counter, const char *cause, struc
 static void
 fail(struct worker *worker, enum err err, struct reply *reply)
 {
-	log_error("api.database", LOG_STR("err", err_name(err)),
-	    LOG_STR("error", store_error(worker->store)));
-	reply_failure(reply, err);
+	reply_read_failure(reply, err, store_error(worker->store));
 }
 
 /* The prefix only spares tokens the look-up: what counts is the row. */

@@ -6,48 +6,21 @@
 #include "wire/json.h"
 #include "wire/message.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 #define BODY_MAX (1u << 20)
 #define LINE_MAX_BYTES (16u << 10)
+#define LINES_MAX 10000u /* bounds how long one batch holds the writer, and the answer's size */
 
-/* One line and what became of it. */
-struct line {
-	struct json *json; /* the report's texts point here */
-	struct report report;
-	int status;        /* of a line that is refused before the transaction; else 0 */
-	const char *detail;
-};
-
+/*
+ * A batch is read, judged and answered line by line, inside the transaction: so only one line is in
+ * memory at a time, and nothing that could fail is left to do once it is stored.
+ */
 struct batch {
-	struct line *lines; /* owned */
-	size_t count;
+	struct text body;
+	struct buf *out;                        /* the answers */
+	unsigned decided[DECISION_INVALID + 1]; /* lines, by decision */
 };
-
-static void
-read_line(struct text text, struct line *line)
-{
-	const char *why = NULL;
-	enum err err = ERR_LIMIT;
-
-	report_init(&line->report);
-	if (text.len <= LINE_MAX_BYTES)
-		err = json_parse(text, &line->json, &why);
-	if (err == ERR_LIMIT) {
-		line->status = 413;
-		line->detail = "The line is too long";
-	} else if (err == ERR_NOMEM) {
-		line->status = 503;
-		line->detail = "Out of memory";
-	} else if (err != ERR_OK) {
-		line->status = 400;
-		line->detail = why;
-	} else if (message_read_update(line->json, true, &line->report.update,
-	               &line->report.faults) != ERR_OK) {
-		line->status = 422;
-	}
-}
 
 static bool
 is_blank(struct text line)
@@ -74,40 +47,11 @@ next_line(struct text *rest, struct text *line)
 	return false;
 }
 
-static enum err
-read_lines(struct text body, struct batch *batch)
-{
-	struct text rest = body, line;
-	size_t count = 0;
-
-	while (next_line(&rest, &line))
-		count++;
-	batch->lines = calloc(count > 0 ? count : 1, sizeof(*batch->lines));
-	if (batch->lines == NULL)
-		return ERR_NOMEM;
-	for (rest = body; next_line(&rest, &line);)
-		read_line(line, &batch->lines[batch->count++]);
-	return ERR_OK;
-}
-
-static enum err
-commit_batch(void *arg, struct store *store)
-{
-	struct batch *batch = arg;
-	enum err err = ERR_OK;
-
-	for (size_t i = 0; i < batch->count && err == ERR_OK; i++)
-		if (batch->lines[i].status == 0)
-			err = report_apply(&batch->lines[i].report, store);
-	return err;
-}
-
-/* The problem of a line, whose status is in its body. */
+/* A problem as a line, whose status is in its body. */
 static void
-write_problem(struct buf *out, int status, struct text detail, const struct report *report,
-    struct text extra)
+write_problem(struct buf *out, int status, const char *detail)
 {
-	message_write_problem(out, status, http_reason(status), detail, &report->faults, extra);
+	message_write_problem(out, status, http_reason(status), text_of(detail), NULL, text_of(NULL));
 }
 
 static void
@@ -117,32 +61,28 @@ write_conflict(struct buf *out, const struct report *report)
 
 	buf_puts(&current, "\"current\":");
 	buf_text(&current, buf_view(&report->message));
-	write_problem(out, 409, text_of(report->why), report, buf_view(&current));
+	message_write_problem(out, 409, http_reason(409), text_of(report->why), NULL,
+	    buf_view(&current));
 	buf_fini(&current);
 }
 
 static void
-write_invalid(struct buf *out, const struct report *report)
+write_invalid(struct buf *out, const struct faults *faults)
 {
 	struct buf detail = BUF_INIT(sizeof(struct faults) + 64);
 
-	reply_sum_up(&detail, &report->faults);
-	write_problem(out, 422, buf_view(&detail), report, text_of(NULL));
+	reply_sum_up(&detail, faults);
+	message_write_problem(out, 422, http_reason(422), buf_view(&detail), faults, text_of(NULL));
 	buf_fini(&detail);
 }
 
 static void
-write_line(struct buf *out, const struct line *line)
+write_decision(struct buf *out, const struct report *report)
 {
-	const struct report *report = &line->report;
-
-	if (line->status == 422 || (line->status == 0 && report->err == ERR_OK &&
-	                               report->decision == DECISION_INVALID)) {
-		write_invalid(out, report);
-	} else if (line->status != 0) {
-		write_problem(out, line->status, text_of(line->detail), report, text_of(NULL));
-	} else if (report->err == ERR_ABSENT) {
-		write_problem(out, 404, text_of("Session not found"), report, text_of(NULL));
+	if (report->err == ERR_ABSENT) {
+		write_problem(out, 404, "Session not found");
+	} else if (report->decision == DECISION_INVALID) {
+		write_invalid(out, &report->faults);
 	} else if (report->decision == DECISION_CONFLICT) {
 		write_conflict(out, report);
 	} else {
@@ -150,44 +90,95 @@ write_line(struct buf *out, const struct line *line)
 		buf_text(out, buf_view(&report->message));
 		buf_puts(out, "}");
 	}
-	buf_puts(out, "\n");
 }
 
-static void
-answer(struct call *call, const struct batch *batch)
+/* A line that is a JSON text. Fails only as report_apply does. */
+static enum err
+serve_update(struct batch *batch, const struct json *json, struct store *store)
 {
-	call->reply->status = 200;
-	call->reply->content_type = "application/x-ndjson";
-	for (size_t i = 0; i < batch->count; i++) {
-		if (batch->lines[i].status == 0)
-			report_count(call->worker->app, &batch->lines[i].report);
-		write_line(&call->reply->body, &batch->lines[i]);
-	}
+	struct report report;
+	enum err err = ERR_OK;
+
+	report_init(&report);
+	if (message_read_update(json, true, &report.update, &report.faults) != ERR_OK)
+		report.decision = DECISION_INVALID;
+	else
+		err = report_apply(&report, store);
+	if (err == ERR_OK)
+		write_decision(batch->out, &report);
+	if (err == ERR_OK && report.err == ERR_OK)
+		batch->decided[report.decision]++;
+	report_fini(&report);
+	return err;
 }
 
-static void
-free_batch(struct batch *batch)
+static enum err
+serve_line(struct batch *batch, struct text line, struct store *store)
 {
-	for (size_t i = 0; i < batch->count; i++) {
-		json_free(&batch->lines[i].json);
-		report_fini(&batch->lines[i].report);
+	const char *why = NULL;
+	struct json *json = NULL;
+	enum err err = ERR_LIMIT;
+
+	if (line.len <= LINE_MAX_BYTES)
+		err = json_parse(line, &json, &why);
+	if (err == ERR_NOMEM)
+		return err;
+	if (err == ERR_OK) {
+		err = serve_update(batch, json, store);
+	} else {
+		write_problem(batch->out, err == ERR_LIMIT ? 413 : 400,
+		    err == ERR_LIMIT ? "The line is too long" : why);
+		err = ERR_OK;
 	}
-	free(batch->lines);
+	json_free(&json);
+	buf_puts(batch->out, "\n");
+	return err;
+}
+
+/* A commit_fn. An answer that has no room ends the transaction too: what is stored is answered. */
+static enum err
+commit_batch(void *arg, struct store *store)
+{
+	struct batch *batch = arg;
+	struct text rest = batch->body, line;
+	enum err err = ERR_OK;
+
+	while (err == ERR_OK && next_line(&rest, &line))
+		err = serve_line(batch, line, store);
+	return err == ERR_OK && batch->out->err != ERR_OK ? ERR_NOMEM : err;
+}
+
+static bool
+has_too_many_lines(struct text body)
+{
+	struct text line;
+	size_t count = 0;
+
+	while (count <= LINES_MAX && next_line(&body, &line))
+		count++;
+	return count > LINES_MAX;
 }
 
 static void
 run_batch(struct call *call, struct text body)
 {
-	struct batch batch = { NULL, 0 };
-	enum err err = read_lines(body, &batch);
+	struct app *app = call->worker->app;
+	struct batch batch = { .body = body, .out = &call->reply->body };
+	enum err err;
 
-	if (err == ERR_OK)
-		err = commit_run(call->worker->app->commit, commit_batch, &batch);
-	if (err == ERR_OK)
-		answer(call, &batch);
-	else
+	if (has_too_many_lines(body)) {
+		reply_problem(call->reply, 413, "The batch has more than 10000 lines");
+		return;
+	}
+	err = commit_run(app->commit, commit_batch, &batch);
+	if (err != ERR_OK) {
 		reply_failure(call->reply, err);
-	free_batch(&batch);
+		return;
+	}
+	call->reply->status = 200;
+	call->reply->content_type = "application/x-ndjson";
+	for (unsigned i = 0; i < countof(batch.decided); i++)
+		report_count(app, (enum decision)i, batch.decided[i]);
 }
 
 void

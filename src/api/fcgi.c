@@ -109,6 +109,8 @@ run(void *arg)
 		if (rc == 0) {
 			serve(thread, &fcgi);
 			FCGX_Finish_r(&fcgi);
+			/* A peer may ask to keep the connection; but we wait for new ones only. */
+			FCGX_Free(&fcgi, 1);
 		} else if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM) {
 			log_warn("api.accept", LOG_STR("error", strerror(-rc)));
 			back_off();
@@ -165,6 +167,7 @@ wait_for_stop(const struct fcgi_hooks *hooks)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
 	sigaddset(&signals, SIGHUP);
 	for (;;) {
 		if (sigwait(&signals, &sig) != 0)

@@ -7,8 +7,10 @@
 #include "base/err.h"
 
 /*
- * Serves on a listening, non-blocking socket until SIGTERM or SIGINT, which the caller has blocked in
- * all threads, as SIGHUP, at which on_reload is called. on_ready is called once all threads accept.
+ * Serves on a listening, non-blocking socket until SIGTERM, SIGINT or SIGUSR1 (FastCGI's word for a
+ * planned stop), which the caller has blocked in all threads, as SIGHUP, at which on_reload is called.
+ * libfcgi's own handler of SIGUSR1 would end all accepting and nothing else. on_ready is called once
+ * all threads accept.
  * Requests under way are finished. Errors and why: what keeps it from starting.
  */
 struct fcgi_hooks {

@@ -9,7 +9,6 @@ answer_text(struct call *call, int status)
 {
 	call->reply->status = status;
 	call->reply->content_type = "text/plain; charset=utf-8";
-	reply_header(call->reply, "Cache-Control", "no-store");
 }
 
 void

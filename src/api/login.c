@@ -65,7 +65,6 @@ grant(struct call *call, const struct id *user, enum role role)
 		log_info("api.login", LOG_STR("user", id));
 		app_count(call->worker->app, COUNT_LOGINS);
 		reply_json(call->reply, 200);
-		reply_header(call->reply, "Cache-Control", "no-store");
 		buf_puts(&call->reply->body, "{\"access_token\":");
 		json_write_string(&call->reply->body, buf_view(&token));
 		buf_printf(&call->reply->body, ",\"token_type\":\"bearer\",\"expires_in\":%lld}",
@@ -83,7 +82,7 @@ check(struct call *call, struct text email, struct text password)
 	bool fits;
 
 	if (err != ERR_OK && err != ERR_ABSENT) {
-		reply_failure(call->reply, err);
+		reply_read_failure(call->reply, err, store_error(call->worker->store));
 		return;
 	}
 	if (!enter(call->worker->app)) {

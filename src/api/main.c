@@ -81,7 +81,8 @@ on_stop(void *arg)
 		unlink(process->own_path);
 }
 
-/* Before any thread begins: all of them inherit it, and fcgi_serve waits for the signals. */
+/* Before any thread begins: all of them inherit it, and fcgi_serve waits for the signals. Not in CGI,
+ * where the web server must be able to end us. */
 static void
 block_signals(void)
 {
@@ -90,6 +91,7 @@ block_signals(void)
 	sigemptyset(&signals);
 	sigaddset(&signals, SIGTERM);
 	sigaddset(&signals, SIGINT);
+	sigaddset(&signals, SIGUSR1);
 	sigaddset(&signals, SIGHUP);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 	signal(SIGPIPE, SIG_IGN);
@@ -156,13 +158,14 @@ serve(const struct options *options, struct settings *settings, struct buf *why)
 {
 	struct process process = { .options = options };
 
-	block_signals();
 	if (options->socket == NULL && cgi_is_asked()) {
 		start(&process, settings, STORE_BRIEF, why);
 		serve_cgi(&process, why);
 	} else {
-		int fd = listen_somewhere(&process, settings->config, why);
+		int fd;
 
+		block_signals();
+		fd = listen_somewhere(&process, settings->config, why);
 		start(&process, settings, STORE_WRITE, why);
 		serve_fcgi(&process, fd, why);
 		close(fd);

@@ -2,7 +2,6 @@
 #include "api/auth.h"
 #include "api/handlers.h"
 #include "api/report.h"
-#include "base/log.h"
 #include "store/event.h"
 #include "wire/form.h"
 #include "wire/json.h"
@@ -17,9 +16,7 @@
 static void
 fail(struct call *call, enum err err)
 {
-	log_error("api.database", LOG_STR("err", err_name(err)),
-	    LOG_STR("error", store_error(call->worker->store)));
-	reply_failure(call->reply, err);
+	reply_read_failure(call->reply, err, store_error(call->worker->store));
 }
 
 /* The session of the path. False: the reply is made. */
@@ -87,7 +84,7 @@ commit_report(void *arg, struct store *store)
 }
 
 static void
-answer_report(struct call *call, const struct report *report)
+answer_report(struct call *call, struct report *report)
 {
 	struct buf current = BUF_INIT(MESSAGE_MAX + 64);
 
@@ -99,7 +96,7 @@ answer_report(struct call *call, const struct report *report)
 	case DECISION_STORE:
 	case DECISION_SAME:
 		reply_json(call->reply, 200);
-		buf_text(&call->reply->body, buf_view(&report->message));
+		reply_take_body(call->reply, &report->message);
 		break;
 	case DECISION_CONFLICT:
 		buf_puts(&current, "\"current\":");
@@ -122,7 +119,8 @@ run_report(struct call *call, struct report *report)
 		reply_failure(call->reply, err);
 		return;
 	}
-	report_count(call->worker->app, report);
+	if (report->err == ERR_OK)
+		report_count(call->worker->app, report->decision, 1);
 	answer_report(call, report);
 }
 
@@ -183,7 +181,7 @@ answer_progress(struct call *call, const struct progress *progress)
 	/* The quotes are part of the tag, so no tag is found within another. */
 	buf_printf(&etag, "\"%lld\"", (long long)progress->revision);
 	reply_header(call->reply, "ETag", buf_cstr(&etag));
-	reply_header(call->reply, "Cache-Control", "private, no-cache");
+	call->reply->cache_control = "private, no-cache";
 	if (matches(call->request->if_none_match, buf_cstr(&etag))) {
 		call->reply->status = 304;
 	} else {
@@ -283,10 +281,8 @@ progress_history(struct call *call)
 		err = write_history(call, &session, with_since, since);
 		store_snapshot_end(call->worker->store);
 	}
-	if (err == ERR_OK)
-		reply_header(call->reply, "Cache-Control", "no-store");
-	else if (err == ERR_ABSENT)
+	if (err == ERR_ABSENT)
 		reply_problem(call->reply, 404, NO_PROGRESS);
-	else
+	else if (err != ERR_OK)
 		fail(call, err);
 }

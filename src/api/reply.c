@@ -1,16 +1,18 @@
 /* reply.c: answers. */
 #include "api/reply.h"
 
+#include "base/log.h"
 #include "wire/http.h"
 #include "wire/message.h"
 
 #define BODY_MAX (64u << 20) /* a long history or a batch's answers */
 #define HEADERS_MAX 2048
+#define NO_STORE "no-store"
 
 void
 reply_init(struct reply *reply)
 {
-	*reply = (struct reply){ .status = 200 };
+	*reply = (struct reply){ .status = 200, .cache_control = NO_STORE };
 	buf_init(&reply->headers, HEADERS_MAX);
 	buf_init(&reply->body, BODY_MAX);
 }
@@ -35,12 +37,21 @@ reply_header(struct reply *reply, const char *name, const char *value)
 	buf_printf(&reply->headers, "%s: %s\r\n", name, value);
 }
 
+void
+reply_take_body(struct reply *reply, struct buf *body)
+{
+	buf_fini(&reply->body);
+	reply->body = *body;
+	buf_init(body, reply->body.max);
+}
+
 static void
 problem(struct reply *reply, int status, struct text detail, const struct faults *faults,
     struct text extra)
 {
 	reply->status = status;
 	reply->content_type = "application/problem+json";
+	reply->cache_control = NO_STORE;
 	buf_reset(&reply->body);
 	message_write_problem(&reply->body, status, http_reason(status), detail, faults, extra);
 }
@@ -115,9 +126,17 @@ reply_failure(struct reply *reply, enum err err)
 }
 
 void
+reply_read_failure(struct reply *reply, enum err err, const char *error)
+{
+	log_error("api.database", LOG_STR("err", err_name(err)), LOG_STR("error", error));
+	reply_failure(reply, err);
+}
+
+void
 reply_write_head(const struct reply *reply, struct buf *out)
 {
-	buf_printf(out, "Status: %d %s\r\n", reply->status, http_reason(reply->status));
+	buf_printf(out, "Status: %d %s\r\nCache-Control: %s\r\n", reply->status,
+	    http_reason(reply->status), reply->cache_control);
 	if (reply->content_type != NULL)
 		buf_printf(out, "Content-Type: %s\r\nContent-Length: %zu\r\n",
 		    reply->content_type, reply->body.len);

@@ -12,8 +12,9 @@
 
 struct reply {
 	int status;
-	const char *content_type; /* static; NULL: no body */
-	struct buf headers;       /* further ones, each with its CRLF */
+	const char *content_type;  /* static; NULL: no body */
+	const char *cache_control; /* static; "no-store" unless said otherwise */
+	struct buf headers;        /* further ones, each with its CRLF */
 	struct buf body;
 };
 
@@ -44,6 +45,12 @@ int reply_status_of(enum err err);
 
 /* A problem of that status, with Retry-After where coming back helps. */
 void reply_failure(struct reply *reply, enum err err);
+
+/* The same for a read that failed; error is the store's text, for the log. */
+void reply_read_failure(struct reply *reply, enum err err, const char *error);
+
+/* Takes the bytes over, which leaves *body empty. Can't fail: for what is already stored. */
+void reply_take_body(struct reply *reply, struct buf *body);
 
 /* Appends the head as CGI has it (RFC 3875 section 6). */
 void reply_write_head(const struct reply *reply, struct buf *out);

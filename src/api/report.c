@@ -36,7 +36,7 @@ report_apply(struct report *report, struct store *store)
 }
 
 void
-report_count(struct app *app, const struct report *report)
+report_count(struct app *app, enum decision decision, unsigned count)
 {
 	static const enum app_counter counters[] = {
 		[DECISION_STORE] = COUNT_STORED,
@@ -45,6 +45,5 @@ report_count(struct app *app, const struct report *report)
 		[DECISION_INVALID] = COUNT_INVALID,
 	};
 
-	if (report->err == ERR_OK)
-		app_count(app, counters[report->decision]);
+	app_count_more(app, counters[decision], count);
 }

@@ -23,7 +23,7 @@ void report_fini(struct report *report);
  * everything else is in the report. */
 enum err report_apply(struct report *report, struct store *store) MUST_USE;
 
-/* Counts it by its decision, once it is durable. */
-void report_count(struct app *app, const struct report *report);
+/* Counts so many updates of known sessions by what was decided, once that is durable. */
+void report_count(struct app *app, enum decision decision, unsigned count);
 
 #endif

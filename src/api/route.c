@@ -117,7 +117,27 @@ route_serve(struct worker *worker, const struct request *request, struct reply *
 	buf_fini(&allowed);
 }
 
-/* The content type without parameters, of which only charset=utf-8 is taken; 0: not one of ours. */
+/* Is every parameter one that changes nothing? Of charsets only UTF-8 is. */
+static bool
+parameters_fit(struct text rest)
+{
+	while (rest.len > 0) {
+		const char *end = memchr(rest.s, ';', rest.len);
+		size_t len = end != NULL ? (size_t)(end - rest.s) : rest.len;
+		struct text parameter = text_trim((struct text){ rest.s, len });
+
+		if (parameter.len >= 8 &&
+		    text_is_nocase((struct text){ parameter.s, 8 }, "charset=") &&
+		    !text_is_nocase(parameter, "charset=utf-8") &&
+		    !text_is_nocase(parameter, "charset=\"utf-8\""))
+			return false;
+		len += end != NULL;
+		rest = (struct text){ rest.s + len, rest.len - len };
+	}
+	return true;
+}
+
+/* The content type without its parameters; 0: not one of ours. */
 static unsigned
 content_of(struct text type)
 {
@@ -130,16 +150,11 @@ content_of(struct text type)
 		{ "application/x-ndjson", CONTENT_NDJSON },
 	};
 	size_t len = 0;
-	struct text parameter;
 
 	while (len < type.len && type.s[len] != ';')
 		len++;
-	if (len < type.len) {
-		parameter = text_trim((struct text){ type.s + len + 1, type.len - len - 1 });
-		if (!text_is_nocase(parameter, "charset=utf-8") &&
-		    !text_is_nocase(parameter, "charset=\"utf-8\""))
-			return 0;
-	}
+	if (!parameters_fit((struct text){ type.s + len, type.len - len }))
+		return 0;
 	type = text_trim((struct text){ type.s, len });
 	for (size_t i = 0; i < countof(contents); i++)
 		if (text_is_nocase(type, contents[i].name))

@@ -15,9 +15,9 @@
 
 /* The only state of a whole process that is ours: where one looks when something went wrong. */
 static struct {
-	const char *program;
-	enum log_level level;
-	enum log_format format;
+	_Atomic(const char *) program;
+	_Atomic enum log_level level;
+	_Atomic enum log_format format;
 } logger = { "", LOG_LEVEL_INFO, LOG_FORMAT_KV };
 
 static const char *const level_names[] = { "error", "warn", "info", "debug" };

@@ -31,7 +31,7 @@ struct log_field {
 #define LOG_TEXT(k, t) { .key = (k), .is_text = true, .text = (t) }
 
 /* Of the whole process; before it, the name is empty, the level info and the format key=value.
- * The name is borrowed for ever. */
+ * The name is borrowed for ever. Any thread may log meanwhile: of a reload it sees a part at worst. */
 void log_setup(const char *program, enum log_level level, enum log_format format);
 
 void log_write(enum log_level level, const char *event, const struct log_field *fields);

@@ -141,6 +141,28 @@ def test_batch_limits(bed):
     assert batch(bed, [good], bearer=bed.therapist())[0].status == 403
 
 
+def test_batch_is_stored_only_with_its_answer(bed):
+    """A batch whose answer would not fit is refused whole: with nothing stored, so it may be sent again."""
+    session = bed.session()
+    good = {"session_id": session, "status": "uploading", "progress": 1}
+    reply, _ = batch(bed, [good] + ["{}"] * 300000)
+    assert (reply.status, reply.json["detail"]) == (413, "The batch has more than 10000 lines")
+    assert bed.http("GET", f"/api/sessions/{session}/progress", bearer=bed.therapist()).status == 404
+    reply, answers = batch(bed, [good] + ["{}"] * 9999)
+    assert reply.status == 200 and len(answers) == 10000 and answers[0]["status"] == 200
+
+
+def test_content_type_parameters(bed):
+    """Parameters that change nothing are passed over; another charset than UTF-8 is refused."""
+    body = json.dumps({"status": "uploading", "progress": 1})
+    path = f"/api/sessions/{bed.session()}/progress"
+    for parameters, status in (("; charset=utf-8", 200), ('; charset="UTF-8"; q=1', 200), ("; v=1; charset=utf-8", 200),
+                               ("; charset=latin1", 415), ("; v=1; charset=utf-16", 415)):
+        reply = bed.http("POST", path, body, bearer=bed.worker_key, Content_Type="application/json" + parameters)
+        assert reply.status == status, parameters
+        assert reply.headers["Cache-Control"] == "no-store"
+
+
 def test_large_batch(bed):
     """Thousands of updates in one request."""
     session = bed.session()
