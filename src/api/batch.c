@@ -5,8 +5,7 @@
 #include "wire/http.h"
 #include "wire/json.h"
 #include "wire/message.h"
-
-#include <string.h>
+#include "wire/ndjson.h"
 
 #define BODY_MAX (1u << 20)
 #define LINE_MAX_BYTES (16u << 10)
@@ -21,31 +20,6 @@ struct batch {
 	struct buf *out;                        /* the answers */
 	unsigned decided[DECISION_INVALID + 1]; /* lines, by decision */
 };
-
-static bool
-is_blank(struct text line)
-{
-	line = text_trim(line);
-	return line.len == 0 || text_is(line, "\r");
-}
-
-/* Takes the next line that is not blank. False: there is none. */
-static bool
-next_line(struct text *rest, struct text *line)
-{
-	while (rest->len > 0) {
-		const char *end = memchr(rest->s, '\n', rest->len);
-		size_t len = end != NULL ? (size_t)(end - rest->s) : rest->len;
-		size_t step = end != NULL ? len + 1 : len;
-
-		*line = (struct text){ rest->s, len };
-		rest->s += step;
-		rest->len -= step;
-		if (!is_blank(*line))
-			return true;
-	}
-	return false;
-}
 
 /* A problem as a line, whose status is in its body. */
 static void
@@ -143,7 +117,7 @@ commit_batch(void *arg, struct store *store)
 	struct text rest = batch->body, line;
 	enum err err = ERR_OK;
 
-	while (err == ERR_OK && next_line(&rest, &line))
+	while (err == ERR_OK && ndjson_next(&rest, &line))
 		err = serve_line(batch, line, store);
 	return err == ERR_OK && batch->out->err != ERR_OK ? ERR_NOMEM : err;
 }
@@ -154,7 +128,7 @@ has_too_many_lines(struct text body)
 	struct text line;
 	size_t count = 0;
 
-	while (count <= LINES_MAX && next_line(&body, &line))
+	while (count <= LINES_MAX && ndjson_next(&body, &line))
 		count++;
 	return count > LINES_MAX;
 }
