@@ -63,8 +63,10 @@ app_new(struct settings *settings, enum store_mode mode, struct app **out, struc
 	pthread_mutex_init(&app->lock, NULL);
 	pthread_mutex_init(&app->logins, NULL);
 	pthread_cond_init(&app->login_left, NULL);
-	err = commit_new(config->database, mode, (int)config->busy_timeout_ms,
-	    (size_t)config->commit_group_max, &app->commit, why);
+	err = commit_new(config->database,
+	    &(struct commit_options){ .mode = mode, .busy_ms = (int)config->busy_timeout_ms,
+	        .group_max = (size_t)config->commit_group_max, .wal_max = config->wal_max },
+	    &app->commit, why);
 	if (err != ERR_OK) {
 		app_free(&app);
 		return err;

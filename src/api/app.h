@@ -34,9 +34,9 @@ enum app_counter {
 	COUNT_LOGIN_FAILURES,
 	COUNT_AUTH_MISSING,
 	COUNT_AUTH_KEY,   /* an unknown key */
-	COUNT_AUTH_TOKEN, /* a token that fails */
 	COUNT_AUTH_USER,  /* a good token of an unknown or inactive user */
-	COUNT_STATUS,     /* + status / 100: requests by their status' first digit */
+	COUNT_AUTH_TOKEN, /* + enum token_cause: a token that fails */
+	COUNT_STATUS = COUNT_AUTH_TOKEN + TOKEN_FAULT + 1, /* + status / 100: requests */
 	COUNT__MAX = COUNT_STATUS + 6
 };
 

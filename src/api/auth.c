@@ -69,7 +69,7 @@ identify_user(struct worker *worker, const struct token_claims *claims, struct p
 		refuse(worker, COUNT_AUTH_USER, "user", reply);
 		return false;
 	}
-	*out = (struct principal){ .user = claims->user, .role = role };
+	*out = (struct principal){ .user = claims->user, .role = role, .claims = *claims };
 	return true;
 }
 
@@ -91,7 +91,8 @@ auth_identify(struct worker *worker, const struct request *request, struct princ
 	cause = token_verify(worker->settings->keys, &worker->settings->rules, credential,
 	    clock_wall(), &claims);
 	if (cause != TOKEN_OK) {
-		refuse(worker, COUNT_AUTH_TOKEN, token_cause_name(cause), reply);
+		refuse(worker, (enum app_counter)(COUNT_AUTH_TOKEN + (int)cause), token_cause_name(cause),
+		    reply);
 		return false;
 	}
 	return identify_user(worker, &claims, out, reply);

@@ -15,7 +15,8 @@ struct principal {
 	bool is_key;       /* a worker's or a backend's; else a user's token */
 	enum scope scope;  /* of a key */
 	struct id user;    /* of a token */
-	enum role role;
+	enum role role;    /* the database's, unless it knows no such user and users = token */
+	struct token_claims claims; /* of a token */
 };
 
 /*

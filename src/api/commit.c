@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROBE_MS 1000 /* between transactions while the WAL is over its limit */
+
 /* One waiting request, on its thread's stack. */
 struct ticket {
 	commit_fn fn;
@@ -24,7 +26,9 @@ struct commit {
 	pthread_mutex_t lock; /* of all below but store */
 	struct store *store;  /* the leader's */
 	struct bell *bell;
-	size_t group_max;
+	struct commit_options options;
+	int64_t probe_ms; /* when the next transaction is tried although the WAL is full */
+	bool wal_full;
 	bool led;
 	struct ticket *first, **last;
 	struct commit_stats stats;
@@ -32,8 +36,8 @@ struct commit {
 };
 
 enum err
-commit_new(const char *database, enum store_mode mode, int busy_ms, size_t group_max,
-    struct commit **out, struct buf *why)
+commit_new(const char *database, const struct commit_options *options, struct commit **out,
+    struct buf *why)
 {
 	struct commit *commit = calloc(1, sizeof(*commit));
 	enum err err = ERR_NOMEM;
@@ -43,9 +47,9 @@ commit_new(const char *database, enum store_mode mode, int busy_ms, size_t group
 		return err;
 	}
 	pthread_mutex_init(&commit->lock, NULL);
-	commit->group_max = group_max;
+	commit->options = *options;
 	commit->last = &commit->first;
-	err = store_open(database, mode, busy_ms, &commit->store, why);
+	err = store_open(database, options->mode, options->busy_ms, &commit->store, why);
 	if (err == ERR_OK && (err = bell_open(database, &commit->bell)) != ERR_OK)
 		buf_printf(why, "%s-bell: %s", database, strerror(errno));
 	if (err != ERR_OK) {
@@ -78,7 +82,7 @@ take_group(struct commit *commit)
 {
 	struct ticket *group = commit->first, *last = group;
 
-	for (size_t n = 1; n < commit->group_max && last->next != NULL; n++)
+	for (size_t n = 1; n < commit->options.group_max && last->next != NULL; n++)
 		last = last->next;
 	commit->first = last->next;
 	if (commit->first == NULL)
@@ -104,6 +108,13 @@ write_group(struct store *store, struct ticket *group)
 	return store_commit(store);
 }
 
+static void
+answer_all(struct ticket *group, enum err err)
+{
+	for (; group != NULL; group = group->next)
+		group->err = err;
+}
+
 /* As the leader, without the lock: writes the group and sets everybody's answer. */
 static bool
 lead(struct commit *commit, struct ticket *group)
@@ -118,9 +129,45 @@ lead(struct commit *commit, struct ticket *group)
 	}
 	log_error("api.commit", LOG_STR("err", err_name(err)),
 	    LOG_STR("error", store_error(commit->store)));
-	for (struct ticket *ticket = group; ticket != NULL; ticket = ticket->next)
-		ticket->err = err;
+	answer_all(group, err);
 	return false;
+}
+
+/* Notes whether the WAL is over its limit, and says so when that changes. */
+static void
+judge_wal(struct commit *commit)
+{
+	int64_t used = store_wal_used(commit->store);
+	bool full = used > commit->options.wal_max;
+
+	if (full)
+		commit->probe_ms = clock_mono_ms() + PROBE_MS;
+	if (full && !commit->wal_full)
+		log_error("api.wal-full", LOG_INT("bytes", used),
+		    LOG_STR("reason", "a reader keeps an old state of the database open"));
+	else if (!full && commit->wal_full)
+		log_info("api.wal-recovered", LOG_INT("bytes", used));
+	commit->wal_full = full;
+}
+
+/* As the leader, without the lock, after a commit. A failure is tried again at the next one. */
+static void
+tidy(struct commit *commit)
+{
+	enum checkpoint result;
+	enum err err = store_checkpoint(commit->store, commit->wal_full, &result);
+	struct commit_stats *stats = &commit->stats;
+
+	judge_wal(commit);
+	if (err == ERR_SYSTEM)
+		log_error("api.checkpoint", LOG_STR("error", store_error(commit->store)));
+	pthread_mutex_lock(&commit->lock);
+	stats->checkpoints_whole += err == ERR_OK && result == CHECKPOINT_WHOLE;
+	stats->checkpoints_part += err == ERR_OK && result == CHECKPOINT_PART;
+	stats->checkpoints_busy += err == ERR_BUSY;
+	stats->checkpoints_failed += err != ERR_OK && err != ERR_BUSY;
+	stats->wal_used = store_wal_used(commit->store);
+	pthread_mutex_unlock(&commit->lock);
 }
 
 /* Wakes a group whose answers are set. A ticket is gone as soon as its thread saw done. */
@@ -139,27 +186,41 @@ answer(struct commit *commit, struct ticket *group)
 
 /* One transaction as the leader; called and left with the lock held. */
 static void
-lead_once(struct commit *commit)
+transact(struct commit *commit, struct ticket *group)
 {
-	struct ticket *group = take_group(commit);
+	int64_t began_us = clock_mono_us();
 	bool ok;
 
-	commit->led = true;
-	commit->began_ms = clock_mono_ms();
+	commit->began_ms = began_us / 1000;
 	pthread_mutex_unlock(&commit->lock);
 	ok = lead(commit, group);
 	pthread_mutex_lock(&commit->lock);
 	commit->stats.groups++;
 	commit->stats.failures += !ok;
-	commit->stats.busy_ms += (uint64_t)(clock_mono_ms() - commit->began_ms);
+	histogram_observe(&commit->stats.times, clock_mono_us() - began_us);
 	answer(commit, group);
-	/* Nobody waits for the checkpoint but those who come after it; a failed one is tried again at
-	 * the next commit. */
+	/* Nobody waits for the checkpoint but those who come after it. */
 	pthread_mutex_unlock(&commit->lock);
-	if (ok && store_checkpoint(commit->store) == ERR_SYSTEM)
-		log_error("api.checkpoint", LOG_STR("error", store_error(commit->store)));
+	if (ok)
+		tidy(commit);
 	pthread_mutex_lock(&commit->lock);
 	commit->began_ms = 0;
+}
+
+/* Serves one group; called and left with the lock held. */
+static void
+lead_once(struct commit *commit)
+{
+	struct ticket *group = take_group(commit);
+
+	commit->led = true;
+	if (commit->wal_full && clock_mono_ms() < commit->probe_ms) {
+		commit->stats.wal_refusals++;
+		answer_all(group, ERR_FULL);
+		answer(commit, group);
+	} else {
+		transact(commit, group);
+	}
 	commit->led = false;
 	/* The next in line leads from here. */
 	if (commit->first != NULL)

@@ -8,6 +8,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/metrics.h"
 #include "bell/bell.h"
 #include "store/store.h"
 
@@ -23,9 +24,15 @@ struct commit;
  */
 typedef enum err (*commit_fn)(void *arg, struct store *store);
 
-/* Errors and why are store_open's. mode: STORE_WRITE, or STORE_BRIEF for a CGI process. group_max:
- * requests in one transaction. The caller frees *out. */
-enum err commit_new(const char *database, enum store_mode mode, int busy_ms, size_t group_max,
+struct commit_options {
+	enum store_mode mode; /* STORE_WRITE, or STORE_BRIEF for a CGI process */
+	int busy_ms;
+	size_t group_max;     /* requests in one transaction */
+	int64_t wal_max;      /* bytes; see commit_run */
+};
+
+/* Errors and why are store_open's. The caller frees *out. */
+enum err commit_new(const char *database, const struct commit_options *options,
     struct commit **out, struct buf *why) MUST_USE;
 
 /* No thread may be inside commit_run any more. */
@@ -34,6 +41,10 @@ void commit_free(struct commit **commit);
 /*
  * Runs fn in a transaction and returns when it is durable and the bell was rung: then the answer is
  * fn's. Otherwise it is the transaction's failure, and nothing was stored. Any number of threads.
+ *
+ * A reader that stays in an old state of the database keeps the WAL from being begun anew. Once more
+ * than wal_max of it is in use, only one transaction a second is tried, until the reader is gone; the
+ * others fail with ERR_FULL, so that the disk does not fill up.
  */
 enum err commit_run(struct commit *commit, commit_fn fn, void *arg) MUST_USE;
 
@@ -41,8 +52,11 @@ struct commit_stats {
 	uint64_t requests;   /* that went through commit_run */
 	uint64_t groups;     /* transactions */
 	uint64_t failures;   /* transactions that failed */
-	uint64_t busy_ms;    /* time spent in transactions */
 	int64_t running_ms;  /* how long the present one has been running; 0: none is */
+	int64_t wal_used;    /* bytes, after the last transaction */
+	uint64_t wal_refusals; /* transactions that were not tried because of wal_max */
+	uint64_t checkpoints_whole, checkpoints_part, checkpoints_busy, checkpoints_failed;
+	struct histogram times; /* of transactions */
 };
 void commit_stats(struct commit *commit, struct commit_stats *out);
 

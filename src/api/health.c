@@ -1,5 +1,6 @@
 /* health.c: does the process turn, can it serve, and what did it count. */
 #include "api/handlers.h"
+#include "base/metrics.h"
 #include "store/event.h"
 
 #define STUCK_MS 10000 /* a transaction that runs for longer hangs */
@@ -28,6 +29,8 @@ why_not_ready(struct worker *worker)
 	if (store_event_revision(worker->store, &revision) != ERR_OK)
 		return "the database can't be read";
 	commit_stats(worker->app->commit, &stats);
+	if (stats.wal_used > worker->settings->config->wal_max)
+		return "the write-ahead log is over wal_max: a reader keeps it";
 	return stats.running_ms > STUCK_MS ? "a transaction hangs" : NULL;
 }
 
@@ -43,12 +46,6 @@ health_readyz(struct call *call)
 		buf_printf(&call->reply->body, "not ready: %s\n", why);
 }
 
-static void
-head(struct buf *out, const char *name, const char *help)
-{
-	buf_printf(out, "# HELP %s %s\n# TYPE %s counter\n", name, help, name);
-}
-
 struct labelled {
 	enum app_counter counter;
 	const char *value;
@@ -58,18 +55,52 @@ static void
 family(struct call *call, const char *name, const char *help, const char *label,
     const struct labelled *rows, size_t count)
 {
-	head(&call->reply->body, name, help);
+	metrics_head(&call->reply->body, name, "counter", help);
 	for (size_t i = 0; i < count; i++)
-		buf_printf(&call->reply->body, "%s{%s=\"%s\"} %llu\n", name, label, rows[i].value,
-		    (unsigned long long)atomic_load(
-		        &call->worker->app->counters[rows[i].counter]));
+		metrics_labelled(&call->reply->body, name, label, text_of(rows[i].value),
+		    atomic_load(&call->worker->app->counters[rows[i].counter]));
+}
+
+/* Causes that a token can fail for, and those that come before and after it. */
+static void
+write_auth_failures(struct call *call)
+{
+	static const char name[] = "milepost_api_auth_failures_total";
+	struct buf *out = &call->reply->body;
+	atomic_ullong *counters = call->worker->app->counters;
+
+	metrics_head(out, name, "counter", "Failed authentications by cause.");
+	metrics_labelled(out, name, "cause", text_of("missing"), counters[COUNT_AUTH_MISSING]);
+	metrics_labelled(out, name, "cause", text_of("key"), counters[COUNT_AUTH_KEY]);
+	metrics_labelled(out, name, "cause", text_of("user"), counters[COUNT_AUTH_USER]);
+	for (int i = TOKEN_OK + 1; i <= TOKEN_FAULT; i++)
+		metrics_labelled(out, name, "cause", text_of(token_cause_name((enum token_cause)i)),
+		    counters[COUNT_AUTH_TOKEN + i]);
 }
 
 static void
-single(struct call *call, const char *name, const char *help, uint64_t value)
+write_commits(struct buf *out, const struct commit_stats *stats, uint64_t wal_bytes)
 {
-	head(&call->reply->body, name, help);
-	buf_printf(&call->reply->body, "%s %llu\n", name, (unsigned long long)value);
+	static const char name[] = "milepost_api_checkpoints_total";
+
+	metrics_single(out, "milepost_api_commit_requests_total", "counter", "Requests that wrote.",
+	    stats->requests);
+	metrics_single(out, "milepost_api_commit_failures_total", "counter",
+	    "Transactions that failed.", stats->failures);
+	histogram_write(&stats->times, "milepost_api_commit_seconds",
+	    "Transactions, by how long they took.", out);
+	metrics_head(out, name, "counter", "Checkpoints of the write-ahead log, by result.");
+	metrics_labelled(out, name, "result", text_of("whole"), stats->checkpoints_whole);
+	metrics_labelled(out, name, "result", text_of("part"), stats->checkpoints_part);
+	metrics_labelled(out, name, "result", text_of("busy"), stats->checkpoints_busy);
+	metrics_labelled(out, name, "result", text_of("failed"), stats->checkpoints_failed);
+	metrics_single(out, "milepost_api_wal_refusals_total", "counter",
+	    "Transactions that were not tried because the write-ahead log is over wal_max.",
+	    stats->wal_refusals);
+	metrics_single(out, "milepost_api_wal_used_bytes", "gauge",
+	    "The part of the write-ahead log that is in use.", (uint64_t)stats->wal_used);
+	metrics_single(out, "milepost_api_wal_bytes", "gauge",
+	    "Size of the write-ahead log's file.", wal_bytes);
 }
 
 void
@@ -78,10 +109,6 @@ health_metrics(struct call *call)
 	static const struct labelled decisions[] = {
 		{ COUNT_STORED, "stored" }, { COUNT_SAME, "same" },
 		{ COUNT_CONFLICT, "conflict" }, { COUNT_INVALID, "invalid" },
-	};
-	static const struct labelled causes[] = {
-		{ COUNT_AUTH_MISSING, "missing" }, { COUNT_AUTH_KEY, "key" },
-		{ COUNT_AUTH_TOKEN, "token" }, { COUNT_AUTH_USER, "user" },
 	};
 	static const struct labelled logins[] = {
 		{ COUNT_LOGINS, "granted" }, { COUNT_LOGIN_FAILURES, "refused" },
@@ -101,14 +128,8 @@ health_metrics(struct call *call)
 	    countof(statuses));
 	family(call, "milepost_api_updates_total", "Updates by what was decided.", "decision",
 	    decisions, countof(decisions));
-	family(call, "milepost_api_auth_failures_total", "Failed authentications by cause.",
-	    "cause", causes, countof(causes));
+	write_auth_failures(call);
 	family(call, "milepost_api_logins_total", "Logins by outcome.", "outcome", logins,
 	    countof(logins));
-	single(call, "milepost_api_commit_requests_total", "Requests that wrote.", stats.requests);
-	single(call, "milepost_api_commits_total", "Transactions.", stats.groups);
-	single(call, "milepost_api_commit_failures_total", "Transactions that failed.",
-	    stats.failures);
-	single(call, "milepost_api_commit_milliseconds_total", "Time spent in transactions.",
-	    stats.busy_ms);
+	write_commits(&call->reply->body, &stats, (uint64_t)store_wal_bytes(call->worker->store));
 }

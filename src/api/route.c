@@ -23,6 +23,7 @@ static const struct route routes[] = {
 	{ "PUT", "/milepost/v1/users/{id}", users_put },
 	{ "GET", "/milepost/v1/users/{id}", users_get },
 	{ "DELETE", "/milepost/v1/users/{id}", users_delete },
+	{ "POST", "/milepost/v1/ticket", ticket_post },
 	{ "POST", "/api/v1/login", login_post },
 	{ "GET", "/milepost/api/healthz", health_healthz },
 	{ "GET", "/milepost/api/readyz", health_readyz },

@@ -52,11 +52,16 @@ static const struct key keys[] = {
 	{ "send_queue_max", KIND_BYTES, AT(send_queue_max), "64k", 1024, 16 * MIB, NULL },
 	{ "max_connections", KIND_COUNT, AT(max_connections), "10000", 1, 10000000, NULL },
 	{ "max_connections_per_user", KIND_COUNT, AT(max_connections_per_user), "20", 1, 10000000, NULL },
+	{ "max_connections_per_address", KIND_COUNT, AT(max_connections_per_address), "1000", 1, 10000000,
+	  NULL },
+	{ "message_rate_max", KIND_COUNT, AT(message_rate_max), "50", 1, 65534, NULL },
+	{ "drain_time", KIND_TIME, AT(drain_time_ms), "5s", 0, HOUR, NULL },
 
 	{ "api_socket", KIND_TEXT, AT(api_socket), RUNSTATEDIR "/milepost/api.sock", 0, 0, NULL },
 	{ "api_threads", KIND_COUNT, AT(api_threads), "16", 1, 1024, NULL },
 	{ "commit_group_max", KIND_COUNT, AT(commit_group_max), "64", 1, 10000, NULL },
 	{ "busy_timeout", KIND_TIME, AT(busy_timeout_ms), "4s", 0, 60 * SECOND, NULL },
+	{ "wal_max", KIND_BYTES, AT(wal_max), "1024m", 8 * MIB, INT64_C(1) << 46, NULL },
 };
 
 const char *

@@ -49,11 +49,15 @@ struct config {
 	int64_t send_queue_max;
 	int64_t max_connections;
 	int64_t max_connections_per_user;
+	int64_t max_connections_per_address;
+	int64_t message_rate_max; /* a second */
+	int64_t drain_time_ms;
 
 	char *api_socket;
 	int64_t api_threads;
 	int64_t commit_group_max; /* updates in one transaction */
 	int64_t busy_timeout_ms;
+	int64_t wal_max;
 };
 
 /* All keys at their defaults. ERR_NOMEM. Free with config_free. */

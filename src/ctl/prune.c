@@ -17,6 +17,7 @@ prune(struct ctl *ctl, int64_t before, size_t batch)
 	size_t deleted;
 
 	do {
+		enum checkpoint checkpoint;
 		enum err err = store_event_prune(ctl->store, before, batch, &deleted);
 
 		if (err != ERR_OK && total > 0)
@@ -24,7 +25,7 @@ prune(struct ctl *ctl, int64_t before, size_t batch)
 		ctl_check(ctl, err);
 		total += deleted;
 		/* Where it can't be done now, milepost-api's next one does it. */
-		err = store_checkpoint(ctl->store);
+		err = store_checkpoint(ctl->store, false, &checkpoint);
 		(void)err;
 	} while (deleted == batch);
 	return total;

@@ -53,6 +53,7 @@ struct progress {
 	int64_t eta;       /* seconds, or PROGRESS_ETA_NONE */
 	int64_t updated_at;
 	int64_t created_at; /* when the run began */
+	int64_t stored_ms;  /* milliseconds since 1970; 0: not known */
 };
 
 /* What a worker sent, after its form was checked. Borrowed texts; absent means left out. */

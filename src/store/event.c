@@ -18,6 +18,7 @@ read_progress(struct statement *st, struct progress *out)
 		.eta = statement_null(st, 9) ? PROGRESS_ETA_NONE : statement_int(st, 9),
 		.updated_at = statement_int(st, 10),
 		.created_at = statement_int(st, 11),
+		.stored_ms = statement_int(st, 12),
 	};
 	statement_id(st, 2, &out->session);
 	if (outcome_parse(statement_text(st, 5), &out->outcome) != ERR_OK)

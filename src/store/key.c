@@ -1,35 +1,10 @@
 /* key.c: making, finding and revoking the keys of workers and backends. */
 #include "store/key.h"
 
-#include "base/digest.h"
+#include "store/secret.h"
 #include "store/statement.h"
 
 #include <string.h>
-
-#define KEY_BYTES 32
-#define PREFIX_LEN 4
-
-/* Writes the key's text: the prefix, and random bytes in base64url without padding. */
-static enum err
-make(enum scope scope, char text[KEY_TEXT_LEN + 1])
-{
-	uint8_t bytes[KEY_BYTES];
-	char base64[4 * ((KEY_BYTES + 2) / 3) + 1];
-
-	if (digest_random(bytes, sizeof(bytes)) != ERR_OK)
-		return ERR_SYSTEM;
-	digest_base64(bytes, sizeof(bytes), base64);
-	memcpy(text, scope == SCOPE_ADMIN ? "mpa_" : "mpw_", PREFIX_LEN);
-	for (size_t i = 0; i < KEY_TEXT_LEN - PREFIX_LEN; i++) {
-		char c = base64[i];
-
-		text[PREFIX_LEN + i] = c == '+' ? '-' : c == '/' ? '_' : c;
-	}
-	text[KEY_TEXT_LEN] = '\0';
-	explicit_bzero(bytes, sizeof(bytes));
-	explicit_bzero(base64, sizeof(base64));
-	return ERR_OK;
-}
 
 enum err
 store_key_new(struct store *store, enum scope scope, struct text name, char text[KEY_TEXT_LEN + 1],
@@ -39,10 +14,8 @@ store_key_new(struct store *store, enum scope scope, struct text name, char text
 	struct key_row row = { .scope = scope, .name = name };
 	uint8_t hash[SHA256_LEN];
 	char key[KEY_TEXT_LEN + 1];
-	enum err err = make(scope, key);
+	enum err err = secret_make(scope == SCOPE_ADMIN ? "mpa_" : "mpw_", key, hash);
 
-	if (err == ERR_OK)
-		err = digest_sha256(key, KEY_TEXT_LEN, hash);
 	if (err != ERR_OK)
 		return err;
 	st = statement_use(store, SQL_KEY_NEW);

@@ -11,7 +11,7 @@
 #define KEY_COLUMNS "number, scope, name, created_at"
 #define EVENT_COLUMNS \
 	"e.revision, e.run, s.id, e.status, e.rank, e.outcome, e.progress, e.message, e.error, " \
-	"e.eta, e.updated_at, e.created_at"
+	"e.eta, e.updated_at, e.created_at, e.stored_ms"
 /* CROSS JOIN keeps SQLite from choosing session as the outer loop. */
 #define EVENT_ROWS \
 	"SELECT " EVENT_COLUMNS " FROM event e CROSS JOIN session s ON s.number = e.session "
@@ -55,14 +55,25 @@ static const char *const texts[SQL__MAX] = {
 	[SQL_KEY_DELETE] = "DELETE FROM key WHERE name = ?1",
 	[SQL_KEY_EACH] = "SELECT " KEY_COLUMNS " FROM key ORDER BY number",
 
+	[SQL_TICKET_NEW] =
+	    "INSERT INTO ticket (hash, user_id, role, key, token_expires_at, expires_at)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[SQL_TICKET_TAKE] =
+	    "DELETE FROM ticket WHERE hash = ?1 AND expires_at > ?2"
+	    " RETURNING user_id, role, key, token_expires_at",
+	[SQL_TICKET_SWEEP] = "DELETE FROM ticket WHERE expires_at <= ?1",
+	[SQL_TICKET_COUNT] = "SELECT count(*) FROM ticket WHERE user_id = ?1",
+
 	[SQL_STAGE_BY_NAME] =
 	    "SELECT name, rank, min, max, fallback, outcome, message FROM stage WHERE name = ?1",
 	[SQL_STAGE_NAMES] = "SELECT name FROM stage ORDER BY rank",
 	/* A run without a number yet is numbered by its first update, which is this one. */
 	[SQL_EVENT_ADD] =
 	    "INSERT INTO event (session, run, status, rank, outcome, progress, message, error, eta,"
-	    " updated_at, created_at) VALUES (?1, coalesce(?2, (" NEWEST("event") ") + 1, 1),"
-	    " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+	    " updated_at, created_at, stored_ms)"
+	    " VALUES (?1, coalesce(?2, (" NEWEST("event") ") + 1, 1),"
+	    " ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+	    " CAST(round((julianday('now') - 2440587.5) * 86400000) AS INTEGER))",
 	[SQL_EVENT_NEWEST] = EVENT_ROWS "WHERE e.session = ?1 ORDER BY e.revision DESC LIMIT 1",
 	[SQL_EVENT_SINCE] = EVENT_ROWS "WHERE e.revision > ?1 ORDER BY e.revision LIMIT ?2",
 	[SQL_EVENT_OF_SESSION] =

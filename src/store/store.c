@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define KEPT_MAX 1000000000u /* SQLite's own limit of a text */
+#define FRAME_BYTES (4096 + 24) /* of the WAL: a page of the default size, and its head */
 
 /* SQLite calls it after each commit of ours with the length of the WAL. */
 static int
@@ -59,6 +60,8 @@ settle(struct store *store, struct buf *why)
 		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	rc = connection_number(store->db,
 	    "SELECT journal_mode = 'wal' FROM pragma_journal_mode", &wal);
+	if (rc == SQLITE_OK && store->mode == STORE_LIGHT)
+		rc = sqlite3_exec(store->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	if (rc == SQLITE_OK && store->mode == STORE_READ)
 		rc = sqlite3_exec(store->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
@@ -195,12 +198,14 @@ second(struct store *store)
  * fall back to an unprotected PASSIVE where they wait in vain.
  */
 enum err
-store_checkpoint(struct store *store)
+store_checkpoint(struct store *store, bool now, enum checkpoint *result)
 {
+	bool due = now || store->wal_frames >= store->checkpoint_at;
+	int length = 0, copied = 0, rc;
 	enum err err;
-	int rc;
 
-	if (store->wal_frames < store->checkpoint_at || !sqlite3_get_autocommit(store->db))
+	*result = CHECKPOINT_NOT_DUE;
+	if (!due || !sqlite3_get_autocommit(store->db))
 		return ERR_OK;
 	err = second(store);
 	if (err != ERR_OK)
@@ -211,26 +216,33 @@ store_checkpoint(struct store *store)
 	sqlite3_busy_timeout(store->db, store->busy_ms);
 	if (err != ERR_OK)
 		return err;
-	rc = sqlite3_wal_checkpoint_v2(store->second, "main", SQLITE_CHECKPOINT_PASSIVE, NULL,
-	    NULL);
+	rc = sqlite3_wal_checkpoint_v2(store->second, "main", SQLITE_CHECKPOINT_PASSIVE,
+	    &length, &copied);
 	store_rollback(store);
 	if (rc != SQLITE_OK)
 		return statement_failed(store, store->second, rc);
 	/* All copied, the next commit begins the WAL anew, unless somebody still reads in it: then
 	 * it grows on, and trying again at every commit would only cost time. */
 	store->checkpoint_at = store->wal_frames + STORE_CHECKPOINT_PAGES;
+	*result = copied == length ? CHECKPOINT_WHOLE : CHECKPOINT_PART;
 	return ERR_OK;
 }
 
+int64_t
+store_wal_used(const struct store *store)
+{
+	return (int64_t)store->wal_frames * FRAME_BYTES;
+}
+
 /* Never opened: closing any descriptor of SQLite's files would drop its locks on them. */
-static int64_t
-wal_bytes(const char *path)
+int64_t
+store_wal_bytes(const struct store *store)
 {
 	char *wal;
 	struct stat st;
 	int64_t size = 0;
 
-	if (asprintf(&wal, "%s-wal", path) < 0)
+	if (asprintf(&wal, "%s-wal", store->path) < 0)
 		return 0;
 	if (stat(wal, &st) == 0)
 		size = (int64_t)st.st_size;
@@ -252,7 +264,7 @@ store_stats(struct store *store, struct store_stats *out)
 			.events = statement_int(&st, 3),
 			.running = statement_int(&st, 4),
 			.newest = statement_int(&st, 5),
-			.wal_bytes = wal_bytes(store->path),
+			.wal_bytes = store_wal_bytes(store),
 		};
 	return statement_done(&st, ERR_OK);
 }

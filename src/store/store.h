@@ -27,6 +27,7 @@ enum store_mode {
 	STORE_READ,  /* never writes a row (query_only) */
 	STORE_WRITE, /* a long-lived writer */
 	STORE_BRIEF, /* a writer that soon ends: leaves the WAL as it is when it closes */
+	STORE_LIGHT, /* the same, for what a power failure may undo: its commits wait for no disk */
 };
 
 /*
@@ -57,12 +58,21 @@ void store_snapshot_end(struct store *store);
 
 /*
  * Copies the WAL back into the database if this connection's last commit left it longer than
- * STORE_CHECKPOINT_PAGES: PASSIVE, under a BEGIN IMMEDIATE of a second connection, which is safe
- * where SQLite before 3.51.3 has its WAL-reset bug. Call it after a commit, outside transactions.
- * A failure harms nothing; the next call tries again.
+ * STORE_CHECKPOINT_PAGES (or now, if that is asked for): PASSIVE, under a BEGIN IMMEDIATE of a second
+ * connection, which is safe where SQLite before 3.51.3 has its WAL-reset bug. Call it after a commit,
+ * outside transactions. A failure harms nothing; the next call tries again.
  */
 #define STORE_CHECKPOINT_PAGES 1000
-enum err store_checkpoint(struct store *store) MUST_USE;
+enum checkpoint {
+	CHECKPOINT_NOT_DUE,
+	CHECKPOINT_WHOLE, /* the next commit begins the WAL anew, unless somebody still reads in it */
+	CHECKPOINT_PART,  /* a reader needs an older state: the WAL grows on */
+};
+enum err store_checkpoint(struct store *store, bool now, enum checkpoint *result) MUST_USE;
+
+/* How much of the WAL was in use at this connection's last commit, in bytes. Its file may be longer:
+ * it is written anew from the start. */
+int64_t store_wal_used(const struct store *store);
 
 /* What readyz and status tell. */
 struct store_stats {
@@ -77,6 +87,9 @@ struct store_stats {
 };
 /* Counts by reading: a few milliseconds per hundred thousand rows, so not for every request. */
 enum err store_stats(struct store *store, struct store_stats *out) MUST_USE;
+
+/* The size of the WAL's file; 0 if there is none. */
+int64_t store_wal_bytes(const struct store *store);
 
 /* SQLite's version, as text. */
 const char *store_library_version(void);

@@ -35,6 +35,7 @@ static const char *const cause_names[] = {
 	[TOKEN_ISSUER] = "issuer",
 	[TOKEN_AUDIENCE] = "audience",
 	[TOKEN_TYPE] = "type",
+	[TOKEN_TICKET] = "ticket",
 	[TOKEN_FAULT] = "fault",
 };
 

@@ -52,6 +52,7 @@ enum token_cause {
 	TOKEN_ISSUER,
 	TOKEN_AUDIENCE,
 	TOKEN_TYPE,
+	TOKEN_TICKET, /* a one-time ticket that never was, was used, or has expired */
 	TOKEN_FAULT, /* ours: no memory */
 };
 

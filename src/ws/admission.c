@@ -2,6 +2,8 @@
 #include "ws/admission.h"
 
 #include "base/clock.h"
+#include "base/log.h"
+#include "store/ticket.h"
 #include "ws/server.h"
 
 /* Fills in user, role and user_active. */
@@ -48,23 +50,79 @@ find_both(struct server *server, const struct id *user, enum role claimed, const
 	return find_session(server, session, out);
 }
 
+/* The connection to take tickets with: opened when the first one comes. It never waits: it is the loop
+ * that would. */
+static enum err
+open_tickets(struct server *server)
+{
+	struct buf why = BUF_INIT(512);
+	enum err err = ERR_OK;
+
+	if (server->tickets == NULL)
+		err = store_open(server->config->database, STORE_LIGHT, 0, &server->tickets, &why);
+	if (err != ERR_OK)
+		log_error("ws.tickets", LOG_TEXT("error", buf_view(&why)));
+	buf_fini(&why);
+	return err;
+}
+
+/* What the token would say that the ticket was given out for. */
+static enum token_cause
+judge_ticket(const struct server *server, const struct ticket_row *row, int64_t now)
+{
+	if (!token_keys_know(server->keys, row->key))
+		return TOKEN_SIGNATURE;
+	return now >= row->token_expires + server->rules.leeway ? TOKEN_EXPIRED : TOKEN_OK;
+}
+
+static enum err
+use_ticket(struct server *server, struct text ticket, struct admission *out)
+{
+	struct ticket_row row;
+	int64_t now = clock_wall();
+	enum err err = open_tickets(server);
+
+	if (err == ERR_OK)
+		err = store_ticket_take(server->tickets, ticket, now, &row);
+	if (err == ERR_BUSY)
+		return ERR_AGAIN;
+	if (err == ERR_ABSENT) {
+		out->facts.cause = TOKEN_TICKET;
+		return ERR_OK;
+	}
+	if (err == ERR_OK) {
+		out->facts.cause = judge_ticket(server, &row, now);
+		out->claims = (struct token_claims){ .user = row.user, .role = row.role,
+			.key = row.key, .expires = row.token_expires };
+	}
+	return err;
+}
+
+/* Fills in has_token, cause and claims. */
+static enum err
+authenticate(struct server *server, const struct request *request, struct admission *out)
+{
+	out->facts.has_token = request->ticket.s != NULL || request->token.s != NULL;
+	if (request->ticket.s != NULL)
+		return use_ticket(server, request->ticket, out);
+	if (request->token.s != NULL)
+		out->facts.cause = token_verify(server->keys, &server->rules, request->token,
+		    clock_wall(), &out->claims);
+	return ERR_OK;
+}
+
 enum err
-admission_of_request(struct server *server, struct text token, struct text session,
-    struct admission *out)
+admission_of_request(struct server *server, const struct request *request, struct admission *out)
 {
 	struct id session_id;
-	bool is_id = id_parse(session, &session_id) == ERR_OK;
+	bool is_id = id_parse(request->session, &session_id) == ERR_OK;
 	enum err err;
 
 	*out = (struct admission){ .facts.cause = TOKEN_MALFORMED };
-	out->facts.has_token = token.s != NULL;
-	if (!out->facts.has_token)
-		return ERR_OK;
-	out->facts.cause = token_verify(server->keys, &server->rules, token, clock_wall(),
-	    &out->claims);
-	if (out->facts.cause != TOKEN_OK)
-		return ERR_OK;
-	out->facts.user_connections = roster_count(&server->users, &out->claims.user);
+	err = authenticate(server, request, out);
+	if (err != ERR_OK || out->facts.cause != TOKEN_OK)
+		return err;
+	out->facts.user_connections = server_user_count(server, &out->claims.user);
 	out->facts.user_connections_max = (size_t)server->config->max_connections_per_user;
 	out->facts.connections = server->open_count;
 	out->facts.connections_max = (size_t)server->config->max_connections;

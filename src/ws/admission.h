@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "store/account.h"
 #include "token/token.h"
+#include "ws/request.h"
 #include "ws/verdict.h"
 
 struct server;
@@ -19,9 +20,9 @@ struct admission {
 	struct session session;     /* if facts.session_exists */
 };
 
-/* Of a new connection: session is the path's text, token may be absent. Errors are the store's: no
- * verdict is possible then. */
-enum err admission_of_request(struct server *server, struct text token, struct text session,
+/* Of a new connection: session is the path's text. Errors are the store's: no verdict is possible
+ * then. ERR_AGAIN: the ticket can't be taken while another process writes, but perhaps in a moment. */
+enum err admission_of_request(struct server *server, const struct request *request,
     struct admission *out) MUST_USE;
 
 /* Of an open connection's user, session and claimed role, as they are now. Limits are left out: who

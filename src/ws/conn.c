@@ -48,7 +48,7 @@ leave(struct conn *conn)
 	if (conn->state == CONN_OPEN)
 		server->open_count--;
 	roster_leave(&server->sessions, &conn->by_session);
-	roster_leave(&server->users, &conn->by_user);
+	server_user_leave(server, &conn->by_user);
 	conn->replaying = false;
 }
 
@@ -242,6 +242,7 @@ static void
 conn_free(struct conn *conn)
 {
 	unlink_conn(conn->server, conn);
+	roster_leave(&conn->server->addresses, &conn->by_address);
 	close(conn->io.fd);
 	outq_fini(&conn->out);
 	reader_fini(&conn->reader);

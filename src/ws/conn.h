@@ -40,6 +40,7 @@ struct conn {
 	struct head *head;        /* owned; NULL once the head is read */
 	struct member by_session; /* in a roster while OPEN */
 	struct member by_user;
+	struct member by_address; /* as long as it lives, once its address is known */
 	int64_t session;      /* the session's row */
 	int64_t revision;     /* the newest update that this client was given */
 	int64_t expires;      /* of the token, seconds since 1970 */
@@ -48,6 +49,8 @@ struct conn {
 	int64_t heard_ms;     /* when the client last sent anything */
 	int64_t heartbeat_ms; /* when the next heartbeat is due */
 	uint32_t number;      /* for logs */
+	uint32_t second;      /* of the messages counted below */
+	uint16_t messages;    /* that the client sent in it */
 	uint8_t state;        /* enum conn_state */
 	uint8_t claimed;      /* enum role: what the token says */
 	bool numbered;        /* messages carry the revision: the client asked for since */

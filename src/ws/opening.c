@@ -2,22 +2,26 @@
 #include "ws/opening.h"
 
 #include "base/log.h"
-#include "store/event.h"
+#include "ws/address.h"
 #include "ws/admission.h"
+#include "ws/answer.h"
+#include "ws/pages.h"
 #include "ws/request.h"
 #include "ws/server.h"
 #include "ws/watch.h"
 
 #include <stdlib.h>
 
-/* A head that did not come in one piece. */
+/* A head that did not come in one piece, or that can't be served yet. */
 struct head {
 	struct buf bytes;
 	size_t scanned;
+	size_t complete;  /* its length, if it is to be served again; else 0 */
+	int64_t until_ms; /* until when that is tried */
 };
 
-#define REPLY_MAX 65536 /* bytes; the metrics are the longest */
-#define CURRENT_SECONDS 10.0 /* how long the feed may be behind before readyz says so */
+#define RETRY_MS 5 /* between tries to take a ticket while another process writes */
+#define REPLY_MAX 4096 /* bytes of a 101 answer */
 
 void
 opening_head_free(struct head **head)
@@ -27,116 +31,6 @@ opening_head_free(struct head **head)
 	buf_fini(&(*head)->bytes);
 	free(*head);
 	*head = NULL;
-}
-
-/* Queues a whole HTTP answer; the connection ends when it is out. */
-static void
-answer(struct conn *conn, struct buf *reply)
-{
-	struct frame *frame = NULL;
-
-	if (reply->err == ERR_OK)
-		frame = frame_new_raw(buf_view(reply));
-	conn->deaf = true;
-	conn_enter(conn, CONN_ANSWERING);
-	conn_send(conn, frame, false);
-	if (frame != NULL)
-		frame_drop(&frame);
-	buf_fini(reply);
-}
-
-/* Headers that belong to a status. */
-static const char *
-headers_of(int status)
-{
-	switch (status) {
-	case 405:
-		return "Allow: GET\r\n";
-	case 426:
-		return "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n";
-	case 503:
-		return "Retry-After: 1\r\n";
-	default:
-		return "";
-	}
-}
-
-static void
-refuse(struct conn *conn, int status, const char *why)
-{
-	struct buf reply = BUF_INIT(REPLY_MAX);
-	struct buf body = BUF_INIT(REPLY_MAX);
-
-	conn->server->stats.refused_http++;
-	log_info("ws.refused", LOG_INT("conn", conn->number), LOG_INT("status", status),
-	    LOG_STR("reason", why));
-	buf_puts(&body, why);
-	buf_puts(&body, "\n");
-	http_write_reply(&reply, status, "text/plain; charset=utf-8", headers_of(status),
-	    buf_view(&body));
-	buf_fini(&body);
-	answer(conn, &reply);
-}
-
-void
-opening_timeout(struct conn *conn)
-{
-	/* Who never said a word (a port scan, a health check of a load balancer) gets none. */
-	if (conn->head == NULL)
-		conn_lose(conn, "silent");
-	else
-		refuse(conn, 408, "the request did not come in time");
-}
-
-static void
-answer_page(struct conn *conn, int status, const char *type, struct buf *body)
-{
-	struct buf reply = BUF_INIT(REPLY_MAX);
-
-	http_write_reply(&reply, status, type, "Cache-Control: no-store\r\n", buf_view(body));
-	buf_fini(body);
-	answer(conn, &reply);
-}
-
-/* What keeps this process from serving; NULL: nothing. */
-static const char *
-why_not_ready(struct server *server)
-{
-	int64_t revision;
-
-	if (server->stopping)
-		return "stopping";
-	if (store_event_revision(server->store, &revision) != ERR_OK)
-		return "the database can't be read";
-	if (!feed_is_current(&server->feed, CURRENT_SECONDS))
-		return "the feed is behind";
-	return NULL;
-}
-
-static void
-answer_readyz(struct conn *conn)
-{
-	struct buf body = BUF_INIT(256);
-	const char *why = why_not_ready(conn->server);
-
-	if (why == NULL)
-		buf_puts(&body, "ready\n");
-	else
-		buf_printf(&body, "not ready: %s\n", why);
-	answer_page(conn, why == NULL ? 200 : 503, "text/plain; charset=utf-8", &body);
-}
-
-static void
-answer_metrics(struct conn *conn)
-{
-	const struct server *server = conn->server;
-	struct buf body = BUF_INIT(REPLY_MAX);
-
-	stats_write(&server->stats,
-	    &(struct stats_now){ .open = server->open_count, .connections = server->conn_count,
-	        .revision = server->feed.revision },
-	    &body);
-	answer_page(conn, 200, "text/plain; version=0.0.4", &body);
 }
 
 static void
@@ -179,7 +73,7 @@ accept_upgrade(struct conn *conn, const struct request *request)
 		frame = frame_new_raw(buf_view(&reply));
 	buf_fini(&reply);
 	if (frame == NULL) {
-		refuse(conn, 503, "out of memory");
+		answer_refusal(conn, 503, "out of memory");
 		return false;
 	}
 	conn_enter(conn, CONN_OPEN);
@@ -190,76 +84,109 @@ accept_upgrade(struct conn *conn, const struct request *request)
 
 /* Refusals that a user must understand accept the upgrade first: browsers can't read others. */
 static void
-open_websocket(struct conn *conn, const struct request *request)
+carry_out(struct conn *conn, const struct request *request, const struct admission *admission)
 {
-	struct admission admission;
-	enum verdict verdict;
-	enum err err = admission_of_request(conn->server, request->token, request->session,
-	    &admission);
+	enum verdict verdict = verdict_of(&admission->facts);
 
-	if (err != ERR_OK) {
-		log_error("ws.database", LOG_INT("conn", conn->number),
-		    LOG_STR("error", store_error(conn->server->store)));
-		refuse(conn, 503, "the database can't be read");
-		return;
-	}
-	verdict = verdict_of(&admission.facts);
-	count_verdict(&conn->server->stats, &admission, verdict);
-	log_verdict(conn, &admission, verdict);
+	count_verdict(&conn->server->stats, admission, verdict);
+	log_verdict(conn, admission, verdict);
 	if (!accept_upgrade(conn, request))
 		return;
 	if (verdict == VERDICT_ADMIT)
-		watch_begin(conn, &admission, request->has_since, request->since);
+		watch_begin(conn, admission, request->has_since, request->since);
 	else
 		conn_close(conn, verdict_code(verdict), verdict_reason(verdict));
 }
 
-static void
-serve(struct conn *conn, const struct request *request)
+/* Counts the connection by its address, if that is known. False: it is one too many, and refused before
+ * anything is looked up for it. */
+static bool
+count_address(struct conn *conn, struct text address)
 {
-	struct buf body = BUF_INIT(16);
+	struct server *server = conn->server;
+	struct id id;
 
-	switch (request->kind) {
-	case REQUEST_WATCH:
-		open_websocket(conn, request);
-		break;
-	case REQUEST_HEALTHZ:
-		buf_puts(&body, "ok\n");
-		answer_page(conn, 200, "text/plain; charset=utf-8", &body);
-		break;
-	case REQUEST_READYZ:
-		answer_readyz(conn);
-		break;
-	case REQUEST_METRICS:
-		answer_metrics(conn);
-		break;
-	case REQUEST_REFUSED:
-		refuse(conn, request->status, request->why);
-		break;
+	if (conn->by_address.group != NULL || !address_read(address, &id))
+		return true;
+	if (roster_count(&server->addresses, &id) >=
+	    (size_t)server->config->max_connections_per_address) {
+		answer_refusal(conn, 429, "too many connections from this address");
+		return false;
 	}
+	if (roster_join(&server->addresses, &id, &conn->by_address) == ERR_OK)
+		return true;
+	answer_refusal(conn, 503, "out of memory");
+	return false;
 }
 
-static void
+/* ERR_AGAIN: not now, but perhaps in a moment; nothing is done. */
+static enum err
+open_websocket(struct conn *conn, const struct request *request)
+{
+	struct admission admission;
+	enum err err;
+
+	if (!count_address(conn, request->address))
+		return ERR_OK;
+	err = admission_of_request(conn->server, request, &admission);
+	if (err == ERR_AGAIN)
+		return err;
+	if (err != ERR_OK) {
+		log_error("ws.database", LOG_INT("conn", conn->number),
+		    LOG_STR("error", store_error(conn->server->store)));
+		answer_refusal(conn, 503, "the database can't be read");
+		return ERR_OK;
+	}
+	carry_out(conn, request, &admission);
+	return ERR_OK;
+}
+
+static enum err
+serve(struct conn *conn, const struct request *request)
+{
+	switch (request->kind) {
+	case REQUEST_WATCH:
+		return open_websocket(conn, request);
+	case REQUEST_HEALTHZ:
+		pages_healthz(conn);
+		break;
+	case REQUEST_READYZ:
+		pages_readyz(conn);
+		break;
+	case REQUEST_METRICS:
+		pages_metrics(conn);
+		break;
+	case REQUEST_REFUSED:
+		answer_refusal(conn, request->status, request->why);
+		break;
+	}
+	return ERR_OK;
+}
+
+/* ERR_AGAIN: to be served again. */
+static enum err
 serve_head(struct conn *conn, const char *data, size_t len)
 {
 	struct buf scratch = BUF_INIT((size_t)conn->server->config->head_max);
 	struct http_head head;
 	struct request request;
 	const char *why = NULL;
+	enum err err = ERR_OK;
 
 	switch ((int)http_parse(data, len, &head, &why)) {
 	case ERR_OK:
 		request_read(&head, conn->server->config->origins, &scratch, &request);
-		serve(conn, &request);
+		err = serve(conn, &request);
 		break;
 	case ERR_LIMIT:
-		refuse(conn, 431, "too many headers");
+		answer_refusal(conn, 431, "too many headers");
 		break;
 	default:
-		refuse(conn, 400, why);
+		answer_refusal(conn, 400, why);
 		break;
 	}
 	buf_fini(&scratch);
+	return err;
 }
 
 /* Keeps a piece of a head. False: the connection is refused. */
@@ -278,23 +205,55 @@ keep(struct conn *conn, const uint8_t *data, size_t len)
 	}
 	buf_add(&conn->head->bytes, data, len);
 	if (conn->head->bytes.err != ERR_OK) {
-		refuse(conn, 431, "the head is too large");
+		answer_refusal(conn, 431, "the head is too large");
 		return false;
 	}
 	return true;
+}
+
+/* Keeps the head, to serve it again. */
+static void
+postpone(struct conn *conn, const char *data, size_t head_len, size_t len)
+{
+	struct server *server = conn->server;
+
+	if (conn->head == NULL && !keep(conn, (const uint8_t *)data, len))
+		return;
+	if (conn->head->complete == 0) {
+		conn->head->complete = head_len;
+		conn->head->until_ms = server->now_ms + server->config->head_timeout_ms;
+	}
+	if (server->now_ms < conn->head->until_ms)
+		conn_deadline(conn, RETRY_MS);
+	else
+		answer_refusal(conn, 503, "the database is busy");
 }
 
 /* A complete head of this length, and what came behind it. */
 static void
 finish(struct conn *conn, char *data, size_t head_len, size_t len)
 {
-	struct head *head = conn->head;
-
-	conn->head = NULL;
-	serve_head(conn, data, head_len);
+	if (serve_head(conn, data, head_len) == ERR_AGAIN) {
+		postpone(conn, data, head_len, len);
+		return;
+	}
 	if (len > head_len && conn->state == CONN_OPEN)
 		conn_feed(conn, (uint8_t *)data + head_len, len - head_len);
-	opening_head_free(&head);
+	opening_head_free(&conn->head);
+}
+
+void
+opening_timeout(struct conn *conn)
+{
+	struct head *head = conn->head;
+
+	/* Who never said a word (a port scan, a health check of a load balancer) gets none. */
+	if (head == NULL)
+		conn_lose(conn, "silent");
+	else if (head->complete > 0)
+		finish(conn, head->bytes.data, head->complete, head->bytes.len);
+	else
+		answer_refusal(conn, 408, "the request did not come in time");
 }
 
 void
@@ -311,10 +270,12 @@ opening_read(struct conn *conn, uint8_t *data, size_t len)
 		bytes = conn->head->bytes.data;
 		len = conn->head->bytes.len;
 		scanned = &conn->head->scanned;
+		if (conn->head->complete > 0)
+			return; /* what comes behind the head has to wait too */
 	}
 	head_len = http_head_end(bytes, len, scanned);
 	if (head_len > max || (head_len == 0 && len > max)) {
-		refuse(conn, 431, "the head is too large");
+		answer_refusal(conn, 431, "the head is too large");
 	} else if (head_len > 0) {
 		finish(conn, bytes, head_len, len);
 	} else if (conn->head == NULL && keep(conn, data, len)) {

@@ -55,9 +55,10 @@ read_query(struct text query, struct buf *scratch, struct request *out)
 		refuse(out, 400, "the query is malformed");
 		return false;
 	}
-	if (form_value(&form, "token", &out->token) != ERR_OK ||
+	if (form_value(&form, "ticket", &out->ticket) != ERR_OK ||
+	    form_value(&form, "token", &out->token) != ERR_OK ||
 	    form_value(&form, "since", &since) != ERR_OK) {
-		refuse(out, 400, "token or since is given more than once");
+		refuse(out, 400, "ticket, token or since is given more than once");
 		return false;
 	}
 	if (since.s == NULL)
@@ -100,6 +101,8 @@ read_watch(const struct http_head *head, const char *origins, struct buf *scratc
 	}
 	if (head->query.s != NULL && !read_query(head->query, scratch, out))
 		return;
+	if (!is_given(out->ticket))
+		out->ticket = (struct text){ NULL, 0 };
 	if (!is_given(out->token))
 		out->token = bearer(head);
 	if (!is_given(out->token))
@@ -136,6 +139,7 @@ request_read(const struct http_head *head, const char *origins, struct buf *scra
     struct request *out)
 {
 	memset(out, 0, sizeof(*out));
+	http_header(head, "X-Real-IP", &out->address);
 	out->kind = kind_of(head->path, &out->session);
 	if (out->kind == REQUEST_REFUSED)
 		refuse(out, 404, "no such path");

@@ -26,7 +26,9 @@ struct request {
 	int status;
 	const char *why; /* static */
 	struct text session; /* the path's last part, unchecked; borrowed from the head */
+	struct text ticket; /* likewise, as the next; where there is one, it counts, not the token */
 	struct text token; /* absent: none was sent; borrowed from the head or from scratch */
+	struct text address; /* the client's as nginx tells it (X-Real-IP); absent if it does not */
 	bool with_bearer; /* answer the subprotocol "bearer" */
 	bool has_since;
 	int64_t since;

@@ -17,6 +17,7 @@
 
 #define ACCEPT_BATCH 64     /* per turn, so that a storm of handshakes leaves time for the others */
 #define ACCEPT_PAUSE 0.2    /* seconds without accepting when descriptors have run out */
+#define DRAIN_TURN_MS 50    /* between two batches of closes at a planned stop */
 #define FD_RESERVE 16       /* for the database, its WAL, the bell, the log */
 #define STORE_BUSY_MS 100   /* readers wait for a writer only while the WAL is recovered */
 
@@ -46,7 +47,7 @@ on_update(void *arg, const struct progress *progress)
 	struct server *server = arg;
 	struct broadcast b;
 
-	server->stats.updates++;
+	stats_update(&server->stats, progress);
 	broadcast_init(&b, progress);
 	roster_each(&server->sessions, &progress->session, watch_update, &b);
 	broadcast_fini(&b);
@@ -90,6 +91,49 @@ on_feed_error(void *arg, enum err err)
 	server->stats.feed_errors++;
 	log_error("ws.feed", LOG_STR("err", err_name(err)),
 	    LOG_STR("error", store_error(server->store)));
+}
+
+/* --- users, in all processes --- */
+
+static void
+tell_census(struct server *server, const struct id *user)
+{
+	enum err err = ERR_OK;
+
+	if (server->census != NULL)
+		err = census_set(server->census, user, (uint32_t)roster_count(&server->users, user));
+	if (err != ERR_OK)
+		log_warn("ws.census", LOG_STR("err", err_name(err)));
+}
+
+enum err
+server_user_join(struct server *server, const struct id *user, struct member *member)
+{
+	enum err err = roster_join(&server->users, user, member);
+
+	if (err == ERR_OK)
+		tell_census(server, user);
+	return err;
+}
+
+void
+server_user_leave(struct server *server, struct member *member)
+{
+	struct id user;
+
+	if (member->group == NULL)
+		return;
+	user = *roster_id(member);
+	roster_leave(&server->users, member);
+	tell_census(server, &user);
+}
+
+size_t
+server_user_count(struct server *server, const struct id *user)
+{
+	size_t elsewhere = server->census != NULL ? census_elsewhere(server->census, user) : 0;
+
+	return roster_count(&server->users, user) + elsewhere;
 }
 
 /* --- accepting --- */
@@ -158,9 +202,11 @@ static void
 on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct server *server = w->data;
+	bool more = conn_before_sleep(server);
 
 	(void)revents;
-	if (conn_before_sleep(server))
+	stats_sent(&server->stats, clock_wall_us());
+	if (more)
 		ev_idle_start(loop, &server->again);
 	else
 		ev_idle_stop(loop, &server->again);
@@ -175,6 +221,25 @@ on_again(struct ev_loop *loop, ev_idle *w, int revents)
 	(void)loop;
 	(void)w;
 	(void)revents;
+}
+
+static void
+on_drain(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct server *server = w->data;
+	int64_t turns = (server->drain_until_ms - server->now_ms) / DRAIN_TURN_MS + 1;
+	size_t left = server->open_count;
+	size_t count = turns > 1 ? (left + (size_t)turns - 1) / (size_t)turns : left;
+
+	(void)revents;
+	for (struct conn *conn = server->conns; conn != NULL && count > 0; conn = conn->next) {
+		if (conn->state != CONN_OPEN)
+			continue;
+		conn_close(conn, CLOSE_RESTART, "Service restart");
+		count--;
+	}
+	if (server->open_count == 0)
+		ev_timer_stop(loop, w);
 }
 
 static void
@@ -217,6 +282,19 @@ start_watchers(struct server *server)
 	ev_check_start(server->loop, &server->after_sleep);
 	ev_idle_init(&server->again, on_again);
 	ev_init(&server->stop_deadline, on_stop_deadline);
+	ev_init(&server->drain, on_drain);
+	server->drain.data = server;
+}
+
+/* Without it the server works all the same; only the limit per user counts in this process alone. */
+static void
+open_census(struct server *server)
+{
+	struct buf why = BUF_INIT(4096);
+
+	if (census_open(server->config->database, &server->census, &why) != ERR_OK)
+		log_warn("ws.census", LOG_TEXT("error", buf_view(&why)));
+	buf_fini(&why);
 }
 
 static enum err
@@ -224,7 +302,7 @@ open_parts(struct server *server, struct buf *why)
 {
 	const struct feed_sink sink = { server, on_update, on_authority, on_authority_lost,
 		on_feed_error };
-	uint64_t seeds[2];
+	uint64_t seeds[3];
 	enum err err = digest_random(seeds, sizeof(seeds));
 
 	if (err != ERR_OK) {
@@ -233,6 +311,7 @@ open_parts(struct server *server, struct buf *why)
 	}
 	roster_init(&server->sessions, seeds[0]);
 	roster_init(&server->users, seeds[1]);
+	roster_init(&server->addresses, seeds[2]);
 	err = store_open(server->config->database, STORE_READ, STORE_BUSY_MS, &server->store, why);
 	if (err != ERR_OK)
 		return err;
@@ -241,6 +320,7 @@ open_parts(struct server *server, struct buf *why)
 		buf_printf(why, "%s-bell: %s", server->config->database, strerror(errno));
 		return err;
 	}
+	open_census(server);
 	err = feed_start(&server->feed, server->loop, server->store, server->bell,
 	    server->config->poll_interval_ms, &sink);
 	if (err != ERR_OK)
@@ -284,26 +364,37 @@ server_run(struct server *server)
 	ev_run(server->loop, 0);
 }
 
+/* Connections end by their own deadlines after they were closed; the last one is for those that just
+ * began one. */
+static void
+start_draining(struct server *server, int64_t drain_ms)
+{
+	int64_t all_ms = drain_ms + server->config->close_timeout_ms + 1000;
+
+	server->drain_until_ms = server->now_ms + drain_ms;
+	ev_timer_set(&server->drain, 0, (double)DRAIN_TURN_MS / 1000);
+	ev_timer_start(server->loop, &server->drain);
+	ev_timer_set(&server->stop_deadline, (double)all_ms / 1000, 0);
+	ev_timer_start(server->loop, &server->stop_deadline);
+}
+
 void
 server_stop(struct server *server)
 {
-	if (server->stopping)
+	if (server->stopping) {
+		server->drain_until_ms = server->now_ms;
 		return;
+	}
 	server->stopping = true;
 	log_info("ws.stop", LOG_INT("connections", server->conn_count));
 	ev_io_stop(server->loop, &server->accept);
 	ev_timer_stop(server->loop, &server->accept_again);
 	close(server->listen_fd);
 	server->listen_fd = -1;
-	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next) {
-		conn_close(conn, CLOSE_RESTART, "Service restart");
+	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
 		if (conn->state == CONN_HEAD)
 			conn_lose(conn, "stopping");
-	}
-	/* Connections end by their own deadlines; this is for those that just began one. */
-	ev_timer_set(&server->stop_deadline,
-	    (double)server->config->close_timeout_ms / 1000 + 1, 0);
-	ev_timer_start(server->loop, &server->stop_deadline);
+	start_draining(server, server->config->drain_time_ms);
 }
 
 void
@@ -332,10 +423,15 @@ server_free(struct server **out)
 		feed_stop(&server->feed);
 	roster_fini(&server->sessions);
 	roster_fini(&server->users);
+	roster_fini(&server->addresses);
 	if (server->heartbeat != NULL)
 		frame_drop(&server->heartbeat);
+	if (server->census != NULL)
+		census_close(&server->census);
 	if (server->bell != NULL)
 		bell_close(&server->bell);
+	if (server->tickets != NULL)
+		store_close(&server->tickets);
 	if (server->store != NULL)
 		store_close(&server->store);
 	token_keys_free(&server->keys);

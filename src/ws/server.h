@@ -12,6 +12,7 @@
 #include "store/store.h"
 #include "token/token.h"
 #include "wire/frame.h"
+#include "ws/census.h"
 #include "ws/conn.h"
 #include "ws/feed.h"
 #include "ws/roster.h"
@@ -30,9 +31,11 @@ struct server {
 	struct token_keys *keys; /* likewise */
 	struct token_rules rules; /* borrows from config */
 	struct store *store;     /* owned */
+	struct store *tickets;   /* owned; NULL until the first ticket comes */
 	struct bell *bell;       /* owned */
 	struct feed feed;
-	struct roster sessions, users;
+	struct roster sessions, users, addresses;
+	struct census *census;   /* owned; NULL: users are counted in this process alone */
 	struct stats stats;
 	struct conn *conns;      /* all of them */
 	struct conn *dirty;
@@ -50,6 +53,8 @@ struct server {
 	ev_check after_sleep;
 	ev_idle again;           /* keeps the loop from sleeping while work is left */
 	ev_timer stop_deadline;
+	ev_timer drain;          /* closes some of them again and again, until drain_until_ms */
+	int64_t drain_until_ms;
 	bool stopping;
 	uint8_t scratch[SERVER_SCRATCH];
 };
@@ -64,12 +69,22 @@ enum err server_new(struct config *config, struct token_keys *keys, int listen_f
 /* Runs until stopped and every connection has ended. */
 void server_run(struct server *server);
 
-/* Planned stop: no new connections; every WebSocket is closed with 1012. */
+/* Planned stop: no new connections; the WebSockets are closed with 1012, spread over drain_time, so that
+ * the clients don't all come back at once. Called again: those that are left are closed now. */
 void server_stop(struct server *server);
 
 /* Takes a new configuration and new keys; connections that the new keys no longer know are closed,
  * all others are reviewed. Sockets and database stay as they are. */
 void server_reload(struct server *server, struct config *config, struct token_keys *keys);
+
+/* Enters a connection's member under its user, or takes it out, here and for the other milepost-ws of
+ * the database. ERR_NOMEM: it was not entered. */
+enum err server_user_join(struct server *server, const struct id *user, struct member *member)
+    MUST_USE;
+void server_user_leave(struct server *server, struct member *member);
+
+/* How many connections the user has in all milepost-ws of the database. */
+size_t server_user_count(struct server *server, const struct id *user);
 
 /* Frees it all and sets the pointer to NULL. */
 void server_free(struct server **server);

@@ -164,9 +164,15 @@ watch_begin(struct conn *conn, const struct admission *admission, bool has_since
 {
 	struct server *server = conn->server;
 
-	if (roster_join(&server->users, &admission->facts.user, &conn->by_user) != ERR_OK ||
+	if (server_user_join(server, &admission->facts.user, &conn->by_user) != ERR_OK ||
 	    roster_join(&server->sessions, &admission->session.id, &conn->by_session) != ERR_OK) {
 		conn_close(conn, CLOSE_INTERNAL, "Internal server error");
+		return;
+	}
+	/* Asked again now that this one is told: of two processes that admit at once, one sees both. */
+	if (server_user_count(server, &admission->facts.user) >
+	    admission->facts.user_connections_max) {
+		close_by_verdict(conn, VERDICT_TOO_MANY);
 		return;
 	}
 	conn->session = admission->session.number;
@@ -360,9 +366,27 @@ on_close(struct conn *conn)
 		frame_drop(&frame);
 }
 
+/* Counts a message, ping or pong. False: it is one too many in this second. */
+static bool
+within_rate(struct conn *conn)
+{
+	uint32_t second = (uint32_t)(conn->server->now_ms / 1000);
+
+	if (conn->second != second) {
+		conn->second = second;
+		conn->messages = 0;
+	}
+	return ++conn->messages <= conn->server->config->message_rate_max;
+}
+
 void
 watch_event(struct conn *conn, enum reader_event event)
 {
+	if (conn->state == CONN_OPEN && event != READER_CLOSE && event != READER_ERROR &&
+	    !within_rate(conn)) {
+		conn_close(conn, CLOSE_POLICY, "Too many messages");
+		return;
+	}
 	switch (event) {
 	case READER_TEXT:
 		if (conn->state == CONN_OPEN)

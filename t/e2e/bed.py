@@ -163,6 +163,7 @@ class Bed:
             "ws_socket": self.ws_socket(),
             "api_socket": self.dir / "api.sock",
             "max_connections_per_user": 1000,
+            "drain_time": "0s",
             **self.config,
         }
         self.conf.write_text("".join(f"{key} = {value}\n" for key, value in keys.items()))
@@ -220,6 +221,7 @@ class Bed:
     def ready(self):
         for i in range(self.ws_count):
             eventually(self.ws_socket(i).exists, f"ws{i} listens")
+        eventually((self.dir / "api.sock").exists, "api listens")
         for program in ("ws", "api"):
             eventually(lambda: self.is_ready(program), f"{program} is ready")
 
@@ -315,9 +317,9 @@ class Bed:
                          bearer=bearer or self.worker_key,
                          Content_Type="application/x-www-form-urlencoded")
 
-    def watch(self, session, token=None, *, direct=None, since=None, **kw):
+    def watch(self, session, token=None, *, ticket=None, direct=None, since=None, **kw):
         """A connection of the websockets library: through nginx by wss, or direct to the n-th socket."""
-        query = {"token": token, "since": since}
+        query = {"token": token, "ticket": ticket, "since": since}
         query = urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})
         path = f"/api/sessions/ws/{session}" + (f"?{query}" if query else "")
         kw = {"open_timeout": PATIENCE, "close_timeout": 2, "ping_interval": None, **kw}

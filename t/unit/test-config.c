@@ -40,10 +40,14 @@ static const struct {
 	{ "send_queue_max", "65536", "1m", "1048576" },
 	{ "max_connections", "10000", "1", "1" },
 	{ "max_connections_per_user", "20", "21", "21" },
+	{ "max_connections_per_address", "1000", "31", "31" },
+	{ "message_rate_max", "50", "7", "7" },
+	{ "drain_time", "5000ms", "0s", "0ms" },
 	{ "api_socket", RUNSTATEDIR "/milepost/api.sock", "api.sock", "api.sock" },
 	{ "api_threads", "16", "8", "8" },
 	{ "commit_group_max", "64", "1", "1" },
 	{ "busy_timeout", "4000ms", "1500ms", "1500ms" },
+	{ "wal_max", "1073741824", "64m", "67108864" },
 };
 
 /* Loads this text as a file; why gets what follows the file's name. */
@@ -192,9 +196,13 @@ test_bounds(void **state)
 		{ "send_queue_max", "1023", "1024", "16m", "16777217" },
 		{ "max_connections", "0", "1", "10000000", "10000001" },
 		{ "max_connections_per_user", "0", "1", "10000000", "10000001" },
+		{ "max_connections_per_address", "0", "1", "10000000", "10000001" },
+		{ "message_rate_max", "0", "1", "65534", "65535" },
+		{ "drain_time", NULL, "0s", "1h", "61m" },
 		{ "api_threads", "0", "1", "1024", "1025" },
 		{ "commit_group_max", "0", "1", "10000", "10001" },
 		{ "busy_timeout", NULL, "0s", "1m", "60001ms" },
+		{ "wal_max", "8191k", "8m", "70368744177664", "70368744177665" },
 	};
 	struct buf why = BUF_INIT(4096);
 

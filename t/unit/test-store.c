@@ -8,6 +8,7 @@
 #include "store/schema.h"
 #include "store/statement.h" /* to bring about what can't be had from outside: a full disk */
 #include "store/store.h"
+#include "store/ticket.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -50,6 +51,14 @@ open_store(const char *path, enum store_mode mode)
 		fail_msg("%s", buf_cstr(&why));
 	buf_fini(&why);
 	return store;
+}
+
+static enum err
+checkpoint(struct store *store)
+{
+	enum checkpoint result;
+
+	return store_checkpoint(store, false, &result);
 }
 
 static void
@@ -291,7 +300,7 @@ test_open_versions(void **state)
 	assert_non_null(strstr(buf_cstr(&why), "made by a newer Milepost"));
 	shell(bed->path, "PRAGMA user_version = -1");
 	assert_refused(bed->path, STORE_READ, ERR_CONFLICT, "up to date with: milepostctl init");
-	shell(bed->path, "PRAGMA user_version = 1; PRAGMA journal_mode = DELETE");
+	shell(bed->path, "PRAGMA user_version = 2; PRAGMA journal_mode = DELETE");
 	assert_refused(bed->path, STORE_WRITE, ERR_CONFLICT, "not in WAL mode");
 	buf_reset(&why);
 	assert_int_equal(schema_init(bed->path, &from, &to, &why), ERR_OK); /* mends it */
@@ -770,6 +779,76 @@ test_keys(void **state)
 	buf_fini(&out);
 }
 
+/* One process gives tickets out, another takes them. */
+static void
+test_tickets(void **state)
+{
+	struct bed *bed = *state;
+	struct store *other = open_store(bed->path, STORE_LIGHT);
+	const struct ticket_row row = { .user = id_of(ann), .role = ROLE_PATIENT,
+		.key = UINT64_MAX - 5, .token_expires = NOW + 100 };
+	char text[TICKETS_PER_USER][TICKET_TEXT_LEN + 1], more[TICKET_TEXT_LEN + 1];
+	struct ticket_row out;
+
+	assert_int_equal(store_ticket_new(bed->store, &row, NOW, more), ERR_SYSTEM); /* outside */
+	assert_int_equal(store_begin(bed->store), ERR_OK);
+	for (int i = 0; i < TICKETS_PER_USER; i++)
+		assert_int_equal(store_ticket_new(bed->store, &row, NOW, text[i]), ERR_OK);
+	assert_int_equal(store_ticket_new(bed->store, &row, NOW, more), ERR_LIMIT);
+	assert_int_equal(store_ticket_take(other, text_of(text[0]), NOW, &out), ERR_BUSY);
+	assert_int_equal(store_commit(bed->store), ERR_OK);
+
+	assert_memory_equal(text[0], "mpt_", 4);
+	assert_int_equal(store_ticket_take(other, text_of(text[0]), NOW + TICKET_SECONDS - 1, &out),
+	    ERR_OK);
+	assert_true(id_equal(&out.user, &row.user));
+	assert_int_equal(out.role, ROLE_PATIENT);
+	assert_true(out.key == row.key);
+	assert_int_equal(out.token_expires, NOW + 100);
+	assert_int_equal(store_ticket_take(other, text_of(text[0]), NOW, &out), ERR_ABSENT);
+	assert_int_equal(store_ticket_take(bed->store, text_of(text[0]), NOW, &out), ERR_ABSENT);
+	assert_int_equal(store_ticket_take(other, text_of(text[1]), NOW + TICKET_SECONDS, &out),
+	    ERR_ABSENT);
+	assert_int_equal(store_ticket_take(other, text_of(""), NOW, &out), ERR_ABSENT);
+	/* The expired ones are swept, and leave room. */
+	assert_int_equal(store_begin(bed->store), ERR_OK);
+	assert_int_equal(store_ticket_new(bed->store, &row, NOW + TICKET_SECONDS, more), ERR_OK);
+	assert_int_equal(store_commit(bed->store), ERR_OK);
+	assert_int_equal(store_ticket_take(other, text_of(text[2]), NOW, &out), ERR_ABSENT);
+	store_close(&other);
+}
+
+/* A database of the first schema is brought up to date, with all that is in it. */
+static void
+test_migration(void **state)
+{
+	struct bed *bed = *state;
+	struct id id = id_of(one);
+	struct progress newest;
+	struct session session;
+	struct buf why = BUF_INIT(1024);
+	int from, to;
+
+	add_session(bed->store, one, NULL);
+	report(bed->store, one, "uploading", 10);
+	store_close(&bed->store);
+	shell(bed->path, "DROP TABLE ticket; ALTER TABLE event DROP COLUMN stored_ms;"
+	    "PRAGMA user_version = 1");
+	assert_refused(bed->path, STORE_READ, ERR_CONFLICT, "its schema is 1, this program needs 2");
+	assert_int_equal(schema_init(bed->path, &from, &to, &why), ERR_OK);
+	assert_int_equal(from, 1);
+	assert_int_equal(to, 2);
+	bed->store = open_store(bed->path, STORE_WRITE);
+	assert_int_equal(store_session_find(bed->store, &id, &session), ERR_OK);
+	assert_int_equal(store_event_newest(bed->store, session.number, &newest), ERR_OK);
+	assert_int_equal(newest.progress, 10);
+	assert_int_equal(newest.stored_ms, 0);
+	report(bed->store, one, "uploading", 11);
+	assert_int_equal(store_event_newest(bed->store, session.number, &newest), ERR_OK);
+	assert_true(newest.stored_ms > INT64_C(1700000000000));
+	buf_fini(&why);
+}
+
 /* ---- updates ---- */
 
 static void
@@ -1098,7 +1177,7 @@ many_updates(struct store *store, int groups, int group)
 			assert_int_equal(answer.decision, DECISION_STORE);
 		}
 		assert_int_equal(store_commit(store), ERR_OK);
-		assert_int_equal(store_checkpoint(store), ERR_OK);
+		assert_int_equal(checkpoint(store), ERR_OK);
 		if (i % 64 == 0) { /* counting takes time */
 			assert_int_equal(store_stats(store, &stats), ERR_OK);
 			longest = stats.wal_bytes > longest ? stats.wal_bytes : longest;
@@ -1119,7 +1198,7 @@ test_checkpoint(void **state)
 	int64_t longest;
 
 	add_session(bed->store, one, NULL);
-	assert_int_equal(store_checkpoint(reader), ERR_OK); /* a reader has nothing to do */
+	assert_int_equal(checkpoint(reader), ERR_OK); /* a reader has nothing to do */
 	longest = many_updates(bed->store, 1250, 16);
 	assert_true(longest > 0);
 	assert_true(longest < (STORE_CHECKPOINT_PAGES + 100) * WAL_PAGE);
@@ -1163,9 +1242,9 @@ test_checkpoint_busy(void **state)
 	add_session(bed->store, one, NULL);
 	bed->store->checkpoint_at = 1;
 	assert_int_equal(store_begin(other), ERR_OK);
-	assert_int_equal(store_checkpoint(bed->store), ERR_BUSY);
+	assert_int_equal(checkpoint(bed->store), ERR_BUSY);
 	store_rollback(other);
-	assert_int_equal(store_checkpoint(bed->store), ERR_OK);
+	assert_int_equal(checkpoint(bed->store), ERR_OK);
 	add_session(other, two, NULL); /* the checkpoint holds nothing afterwards */
 	store_close(&other);
 }
@@ -1268,7 +1347,7 @@ all_sorts(const struct bed *bed)
 		err = store_stats(store, &stats);
 	if (err == ERR_OK) {
 		store->checkpoint_at = 0;
-		err = store_checkpoint(store);
+		err = checkpoint(store);
 	}
 	if (err == ERR_OK)
 		err = store_backup(store, bed->other);
@@ -1389,6 +1468,8 @@ main(void)
 		TEST(test_authority),
 		TEST(test_authority_lost),
 		TEST(test_keys),
+		TEST(test_tickets),
+		TEST(test_migration),
 		TEST(test_report),
 		TEST(test_report_details),
 		TEST(test_own_stages),

@@ -1,0 +1,126 @@
+"""One-time tickets: no token in any URL."""
+import asyncio
+
+import pytest
+
+from bed import Bed, receive, until_closed
+
+
+@pytest.fixture(scope="module")
+def two(request):
+    """Two milepost-ws on one database."""
+    with Bed(ws=2) as bed:
+        yield bed
+
+
+def ticket(bed, bearer):
+    reply = bed.http("POST", "/milepost/v1/ticket", bearer=bearer)
+    if reply.status == 200:
+        assert reply.json["expires_in"] == 30
+        bed.hidden.append(reply.json["ticket"])
+    return reply
+
+
+async def test_opens_one_connection(two):
+    """As the token would, once, at whichever process."""
+    patient = two.user("patient")
+    session = two.session(patient)
+    token = two.token(patient)
+    two.report(session, "uploading", 10)
+    for first, second in ((0, 1), (1, 0)):
+        one = ticket(two, token).json["ticket"]
+        async with two.watch(session, ticket=one, direct=first) as ws:
+            assert (await receive(ws))["progress"] == 10
+            for again in (first, second):
+                async with two.watch(session, ticket=one, direct=again) as refused:
+                    closed = await until_closed(refused)
+                    assert (closed.code, closed.reason) == (1008, "Invalid authentication")
+
+
+async def test_one_of_many_at_once(two):
+    """Many tries at once with the same ticket: exactly one gets in."""
+    patient = two.user("patient")
+    session = two.session(patient)
+    two.report(session, "uploading", 10)
+    one = ticket(two, two.token(patient)).json["ticket"]
+
+    async def attempt(i):
+        async with two.watch(session, ticket=one, direct=i % 2) as ws:
+            try:
+                return (await receive(ws))["progress"]
+            except Exception as closed:
+                return closed.code
+
+    assert sorted(await asyncio.gather(*(attempt(i) for i in range(20)))) == [10] + [1008] * 19
+
+
+async def test_through_nginx_by_wss(two):
+    session = two.session()
+    two.report(session, "uploading", 7)
+    one = ticket(two, two.therapist()).json["ticket"]
+    async with two.watch(session, ticket=one) as ws:
+        assert (await receive(ws))["progress"] == 7
+
+
+async def test_no_more_right_than_the_token(two):
+    """A patient's ticket opens no other's session; it counts before a token beside it."""
+    token = two.token(two.user("patient"))
+    session = two.session(two.user("patient"))
+    async with two.watch(session, ticket=ticket(two, token).json["ticket"]) as ws:
+        closed = await until_closed(ws)
+        assert (closed.code, closed.reason) == (1008, "Not authorized to access this session")
+    async with two.watch(session, ticket="mpt_" + "x" * 43, token=two.therapist()) as ws:
+        assert (await until_closed(ws)).reason == "Invalid authentication"
+
+
+async def test_ends_with_its_token(two):
+    """The connection lasts as long as the token would; a user who is made inactive has no use of a ticket."""
+    user = two.user("therapist")
+    one = ticket(two, two.token(user)).json["ticket"]
+    two.sql("UPDATE user SET is_active = 0 WHERE id = ?", user)
+    async with two.watch(two.session(), ticket=one) as ws:
+        assert (await until_closed(ws)).reason == "Invalid authentication"
+    with Bed(jwt_leeway="0s") as bed:
+        one = ticket(bed, bed.token(bed.user("therapist"), lifetime=3)).json["ticket"]
+        async with bed.watch(bed.session(), ticket=one) as ws:
+            closed = await until_closed(ws)
+            assert (closed.code, closed.reason, closed.messages) == (1008, "Invalid authentication", [])
+
+
+async def test_expires(two):
+    """After 30 seconds it is worth nothing, and it is swept away."""
+    one = ticket(two, two.therapist()).json["ticket"]
+    two.sql("UPDATE ticket SET expires_at = strftime('%s', 'now')")
+    async with two.watch(two.session(), ticket=one) as ws:
+        assert (await until_closed(ws)).reason == "Invalid authentication"
+    ticket(two, two.therapist())
+    assert two.sql("SELECT count(*) FROM ticket") == [(1,)]
+
+
+def test_who_gets_one(two):
+    """Who has a user's token; and no more than 100 unused ones."""
+    assert two.http("POST", "/milepost/v1/ticket").status == 401
+    assert ticket(two, two.worker_key).status == 403
+    assert ticket(two, two.token(two.user("therapist"), secret="x" * 32)).status == 401
+    assert two.http("GET", "/milepost/v1/ticket").status == 405
+    token = two.therapist()
+    statuses = [ticket(two, token).status for _ in range(101)]
+    assert statuses == [200] * 100 + [429]
+
+
+async def test_while_another_writes(two):
+    """A database that another process is writing delays a ticket, and loses none."""
+    import sqlite3
+    session = two.session()
+    two.report(session, "uploading", 5)
+    one = ticket(two, two.therapist()).json["ticket"]
+    db = sqlite3.connect(two.db, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    opening = asyncio.ensure_future(two.watch(session, ticket=one, direct=0).__aenter__())
+    done, _ = await asyncio.wait([opening], timeout=0.3)
+    assert not done
+    db.execute("ROLLBACK")
+    db.close()
+    ws = await opening
+    assert (await receive(ws))["progress"] == 5
+    await ws.close()
