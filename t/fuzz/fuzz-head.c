@@ -23,7 +23,9 @@ ask(const struct http_head *head, const char *origins)
 
 	request_read(head, origins, &scratch, &request);
 	MUST(request.kind != REQUEST_REFUSED || (request.status >= 400 && request.why != NULL));
-	MUST(request.token.s == NULL || request.token.len > 0);
+	if (request.kind == REQUEST_WATCH)
+		MUST((request.token.s == NULL || request.token.len > 0) &&
+		    (request.ticket.s == NULL || request.ticket.len > 0));
 	MUST(!request.has_since || request.since >= 0);
 	buf_fini(&scratch);
 }
