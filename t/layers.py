@@ -29,8 +29,8 @@ LAYERS = {
 # The layers without system calls, clock and log: what they may see, and what they may not call.
 PURE_LAYERS = {'model', 'wire'}
 PURE_BASE = {'attr', 'buf', 'digest', 'err', 'map', 'text', 'timestamp'}
-PURE_HEADERS = {'ctype.h', 'limits.h', 'math.h', 'stdarg.h', 'stdbool.h', 'stddef.h', 'stdint.h',
-                'stdio.h', 'stdlib.h', 'string.h', 'strings.h'}
+PURE_HEADERS = {'ctype.h', 'errno.h', 'limits.h', 'math.h', 'stdarg.h', 'stdbool.h', 'stddef.h',
+                'stdint.h', 'stdio.h', 'stdlib.h', 'string.h', 'strings.h'}
 IMPURE_CALL = re.compile(
     r'(?<![\w.>])(v?[fds]?printf|v?asprintf|f?put[cs]|putchar|perror|f?open|fdopen|f?read|f?write'
     r'|fclose|fflush|f?get[cs]|getline|s?scanf|remove|rename|tmpfile|getenv|setenv|system|_?exit'

@@ -339,6 +339,8 @@ parse(FILE *file, struct config *config, struct buf *text, int *line)
 	struct reading reading = { .file = file, .config = config, .why = text };
 	int first = ini_parse_stream(on_inih_line, &reading, on_inih_pair, &reading);
 
+	if (first < 0) /* where inih was built to allocate its line */
+		return ERR_NOMEM;
 	/* inih reads on after a line that it can't make out: an error of ours may be the later. */
 	if (first > 0 && (reading.err == ERR_OK || first < reading.line)) {
 		*line = first;
@@ -370,7 +372,7 @@ config_load(const char *path, struct config **out, struct buf *why)
 	int line = 0;
 
 	if (file == NULL) {
-		err = errno == ENOENT ? ERR_ABSENT : ERR_SYSTEM;
+		err = errno == ENOENT ? ERR_ABSENT : errno == ENOMEM ? ERR_NOMEM : ERR_SYSTEM;
 		buf_printf(why, "%s: %s", path, strerror(errno));
 		return err;
 	}

@@ -268,8 +268,11 @@ check_signature(const struct token_keys *keys, struct text token)
 		return TOKEN_MALFORMED;
 	memcpy(copy, token.s, token.len);
 	copy[token.len] = '\0';
+	/* Where no memory is left libjwt tells it only now and then, and may even answer 0: without it
+	 * a token is not verified, nor is it proven wrong. */
+	errno = 0;
 	rc = jwt_decode(&jwt, copy, keys->secret, (int)keys->len);
-	if (rc == ENOMEM)
+	if (rc == ENOMEM || errno == ENOMEM)
 		cause = TOKEN_FAULT;
 	else if (rc != 0)
 		cause = TOKEN_SIGNATURE;
@@ -401,7 +404,10 @@ token_mint(const struct token_keys *keys, const struct token_rules *rules,
 	if (jwt_new(&jwt) == 0 && add_claims(jwt, rules, claims, now) &&
 	    jwt_set_alg(jwt, JWT_ALG_HS256, keys->secret, (int)keys->len) == 0)
 		token = jwt_encode_str(jwt);
-	if (token != NULL) {
+	if (token != NULL && strlen(token) > TOKEN_MAX) {
+		err = ERR_LIMIT;
+	} else if (token != NULL && check_signature(keys, text_of(token)) == TOKEN_OK) {
+		/* Checked, for without memory libjwt may sign with whatever lay on its heap. */
 		buf_puts(out, token);
 		err = out->err;
 	}

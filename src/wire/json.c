@@ -3,7 +3,9 @@
 
 #include "wire/utf8.h"
 
+#include <errno.h>
 #include <json-c/json.h>
+#include <json-c/printbuf.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -158,19 +160,44 @@ explain(enum json_tokener_error error)
 	}
 }
 
+/* Before 0.17 json-c shortens strings in silence where their buffer can't grow: so it has grown. */
+static bool
+make_room(struct json_tokener *tokener, size_t len)
+{
+#if JSON_C_VERSION_NUM < (17 << 8)
+	if (printbuf_memset(tokener->pb, 0, 0, (int)len + 1) < 0)
+		return false;
+	printbuf_reset(tokener->pb);
+#else
+	(void)tokener;
+	(void)len;
+#endif
+	return true;
+}
+
 static enum err
 parse(struct json_tokener *tokener, struct text text, struct json_object **out, const char **why)
 {
 	struct scan scan = scan_text(text);
 	struct json_object *object;
 	enum json_tokener_error error;
+	bool no_memory;
 
 	if (scan.why != NULL) {
 		*why = scan.why;
 		return ERR_INPUT;
 	}
+	if (!make_room(tokener, text.len))
+		return ERR_NOMEM;
+	errno = 0;
 	object = json_tokener_parse_ex(tokener, text.s, (int)text.len);
+	no_memory = errno == ENOMEM;
 	error = json_tokener_get_error(tokener);
+	/* json-c tells it as success without an object, or as a member that is missing. */
+	if (no_memory || (error == json_tokener_success && object == NULL)) {
+		json_object_put(object);
+		return ERR_NOMEM;
+	}
 	if (error != json_tokener_success)
 		*why = explain(error);
 	else if (skip_space(text, json_tokener_get_parse_end(tokener)) < text.len)

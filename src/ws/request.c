@@ -51,6 +51,10 @@ read_query(struct text query, struct buf *scratch, struct request *out)
 	unsigned long long n;
 
 	buf_text(scratch, query);
+	if (scratch->err == ERR_NOMEM) {
+		refuse(out, 503, "out of memory");
+		return false;
+	}
 	if (scratch->err != ERR_OK || form_parse(scratch->data, scratch->len, &form) != ERR_OK) {
 		refuse(out, 400, "the query is malformed");
 		return false;
