@@ -33,7 +33,8 @@ settings_load(const char *path, struct settings **out, struct buf *why)
 	atomic_init(&settings->refs, 1);
 	err = config_load(path, &settings->config, why);
 	if (err == ERR_OK)
-		err = token_keys_load(settings->config->jwt_secret_file, &settings->keys, why);
+		err = token_keys_load(settings->config->jwt_secret_file,
+		    settings->config->jwt_keys, &settings->keys, why);
 	if (err != ERR_OK) {
 		settings_drop(&settings);
 		return err;

@@ -21,7 +21,7 @@ struct settings {
 	struct token_rules rules; /* borrows from config */
 };
 
-/* Reads configuration and secret. On failure why gets one line. One reference, the caller's. */
+/* Reads configuration and keys. On failure why gets one line. One reference, the caller's. */
 enum err settings_load(const char *path, struct settings **out, struct buf *why) MUST_USE;
 void settings_drop(struct settings **settings);
 

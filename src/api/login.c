@@ -57,8 +57,12 @@ grant(struct call *call, const struct id *user, enum role role)
 	struct token_claims claims = { .user = *user, .expires = now + seconds, .role = role };
 	struct buf token = BUF_INIT(TOKEN_MAX);
 	char id[ID_TEXT_LEN + 1];
+	enum err err = token_mint(settings->keys, &settings->rules, &claims, now, &token);
 
-	if (token_mint(settings->keys, &settings->rules, &claims, now, &token) != ERR_OK) {
+	if (err == ERR_ABSENT) {
+		log_error("api.login-keyless");
+		reply_problem(call->reply, 503, "No HS256 key to sign tokens with");
+	} else if (err != ERR_OK) {
 		reply_failure(call->reply, ERR_NOMEM);
 	} else {
 		id_format(user, id);

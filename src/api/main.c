@@ -24,7 +24,7 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE    the configuration (default $MILEPOST_CONFIG or the installed file)\n"
     "  -s, --socket PATH    listen here instead of at the configured api_socket\n"
-    "  -t, --test           check configuration, secret and database, and exit\n"
+    "  -t, --test           check configuration, keys and database, and exit\n"
     "  -h, --help           show this\n"
     "  -V, --version        show the versions of this program and of SQLite\n";
 

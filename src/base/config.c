@@ -34,6 +34,7 @@ static const struct key keys[] = {
 	{ "users", KIND_WORD, AT(users), "database", 0, 0, "database|token" },
 	{ "jwt_secret_file", KIND_TEXT, AT(jwt_secret_file), SYSCONFDIR "/milepost/jwt.secret", 0, 0,
 	  NULL },
+	{ "jwt_keys", KIND_TEXT, AT(jwt_keys), "", 0, 0, NULL },
 	{ "jwt_issuer", KIND_TEXT, AT(jwt_issuer), "", 0, 0, NULL },
 	{ "jwt_audience", KIND_TEXT, AT(jwt_audience), "", 0, 0, NULL },
 	{ "jwt_leeway", KIND_TIME, AT(jwt_leeway_ms), "30s", 0, HOUR, NULL },

@@ -31,6 +31,7 @@ struct config {
 
 	int64_t users; /* enum config_users */
 	char *jwt_secret_file;
+	char *jwt_keys; /* for token_keys_load */
 	char *jwt_issuer;
 	char *jwt_audience;
 	int64_t jwt_leeway_ms;

@@ -1,6 +1,6 @@
 /*
  * digest.h: hashes, random bytes and their spellings (hex, base64). The only module that sees
- * libcrypto.
+ * libcrypto, save token/keys.h, which asks it about public keys.
  */
 #ifndef BASE_DIGEST_H
 #define BASE_DIGEST_H

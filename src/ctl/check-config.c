@@ -12,15 +12,16 @@
 #define BUSY_MS 1000
 
 static bool
-check_secret(const struct config *config)
+check_keys(const struct config *config)
 {
 	struct buf why = BUF_INIT(2048);
 	struct token_keys *keys = NULL;
-	bool ok = token_keys_load(config->jwt_secret_file, &keys, &why) == ERR_OK;
+	const char *secret = config->jwt_secret_file;
+	bool ok = token_keys_load(secret, config->jwt_keys, &keys, &why) == ERR_OK;
+	bool there = *secret == '\0' || access(secret, F_OK) == 0;
 
 	if (!ok)
-		ctl_warn("%s%s", buf_cstr(&why), access(config->jwt_secret_file, F_OK) == 0 ? "" :
-		    "; create it with: milepostctl init");
+		ctl_warn("%s%s", buf_cstr(&why), there ? "" : "; create it with: milepostctl init");
 	token_keys_free(&keys);
 	buf_fini(&why);
 	return ok;
@@ -86,7 +87,7 @@ run(struct ctl *ctl)
 	if (print)
 		print_all(ctl->config);
 	/* All problems, not only the first. */
-	ok = check_secret(ctl->config);
+	ok = check_keys(ctl->config);
 	ok = check_database(ctl->config) && ok;
 	ok = check_socket("ws_socket", ctl->config->ws_socket) && ok;
 	ok = check_socket("api_socket", ctl->config->api_socket) && ok;

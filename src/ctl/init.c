@@ -112,6 +112,8 @@ run(struct ctl *ctl)
 		secret = false;
 	args_expect(ctl, 0, 0, "none");
 	ctl_config(ctl);
+	if (ctl->config->jwt_secret_file[0] == '\0') /* the keys are those of jwt_keys */
+		secret = false;
 	need_directory(ctl->config->database);
 	if (secret)
 		need_directory(ctl->config->jwt_secret_file);

@@ -39,10 +39,15 @@ mint(struct ctl *ctl, const struct token_claims *claims, int64_t now)
 	};
 	struct buf why = BUF_INIT(2048), token = BUF_INIT(TOKEN_MAX);
 	struct token_keys *keys;
+	enum err err;
 
-	if (token_keys_load(ctl->config->jwt_secret_file, &keys, &why) != ERR_OK)
+	if (token_keys_load(ctl->config->jwt_secret_file, ctl->config->jwt_keys, &keys, &why) !=
+	    ERR_OK)
 		ctl_fail("%s", buf_cstr(&why));
-	if (token_mint(keys, &rules, claims, now, &token) != ERR_OK)
+	err = token_mint(keys, &rules, claims, now, &token);
+	if (err == ERR_ABSENT)
+		ctl_fail("no HS256 key to sign with; only who has the private keys can issue tokens");
+	if (err != ERR_OK)
 		ctl_fail("no memory for the token");
 	puts(buf_cstr(&token));
 	token_keys_free(&keys);

@@ -5,23 +5,25 @@
 #include "wire/json.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <jwt.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#define ALGORITHM "HS256"
+#define ES256_SIGNATURE_LEN 64 /* RFC 7518 section 3.4: two numbers of 32 bytes, no DER */
 /* 9999-12-31T23:59:59Z. A time beyond it is most likely in milliseconds; and sums stay far from the
  * end of 64 bits. */
 #define TIME_MAX INT64_C(253402300799)
 
-struct token_keys {
-	size_t len;
-	uint64_t fingerprint;
-	uint8_t secret[TOKEN_SECRET_MAX];
+/* Whom the header leaves to verify the token. */
+struct choice {
+	enum token_alg alg;
+	const struct token_key *named; /* this key alone; NULL: all of the algorithm */
+};
+
+static const jwt_alg_t jwt_algs[] = {
+	[TOKEN_HS256] = JWT_ALG_HS256,
+	[TOKEN_RS256] = JWT_ALG_RS256,
+	[TOKEN_ES256] = JWT_ALG_ES256,
 };
 
 static const char *const cause_names[] = {
@@ -35,6 +37,7 @@ static const char *const cause_names[] = {
 	[TOKEN_ISSUER] = "issuer",
 	[TOKEN_AUDIENCE] = "audience",
 	[TOKEN_TYPE] = "type",
+	[TOKEN_KEY_EXPIRED] = "key-expired",
 	[TOKEN_TICKET] = "ticket",
 	[TOKEN_FAULT] = "fault",
 };
@@ -43,155 +46,6 @@ const char *
 token_cause_name(enum token_cause cause)
 {
 	return cause_names[cause];
-}
-
-/* Names a key without telling anything of it. */
-static enum err
-fingerprint(struct text secret, uint64_t *out)
-{
-	static const char domain[] = "milepost token key:";
-	uint8_t input[sizeof(domain) + TOKEN_SECRET_MAX], hash[SHA256_LEN];
-	enum err err;
-
-	memcpy(input, domain, sizeof(domain));
-	memcpy(input + sizeof(domain), secret.s, secret.len);
-	err = digest_sha256(input, sizeof(domain) + secret.len, hash);
-	explicit_bzero(input, sizeof(input));
-	if (err == ERR_OK)
-		memcpy(out, hash, sizeof(*out));
-	return err;
-}
-
-enum err
-token_keys_new(struct text secret, struct token_keys **out)
-{
-	struct token_keys *keys;
-	enum err err;
-
-	/* With an empty key libjwt verifies nothing and accepts everything. */
-	if (secret.len < TOKEN_SECRET_MIN)
-		return ERR_INPUT;
-	if (secret.len > TOKEN_SECRET_MAX)
-		return ERR_LIMIT;
-	keys = calloc(1, sizeof(*keys));
-	if (keys == NULL)
-		return ERR_NOMEM;
-	keys->len = secret.len;
-	memcpy(keys->secret, secret.s, secret.len);
-	err = fingerprint(secret, &keys->fingerprint);
-	if (err == ERR_OK)
-		*out = keys;
-	else
-		token_keys_free(&keys);
-	return err;
-}
-
-void
-token_keys_free(struct token_keys **address)
-{
-	struct token_keys *keys = *address;
-
-	*address = NULL;
-	if (keys == NULL)
-		return;
-	explicit_bzero(keys, sizeof(*keys));
-	free(keys);
-}
-
-bool
-token_keys_know(const struct token_keys *keys, uint64_t key)
-{
-	return keys->fingerprint == key;
-}
-
-/* Reads to the end, or until size bytes are there. Returns -1 on failure. */
-static ssize_t
-read_all(int fd, char *data, size_t size)
-{
-	size_t len = 0;
-
-	while (len < size) {
-		ssize_t n = read(fd, data + len, size - len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -1;
-		if (n == 0)
-			break;
-		len += (size_t)n;
-	}
-	return (ssize_t)len;
-}
-
-/* May the file hold a secret? A pipe may, so that a key can come from another program. */
-static enum err
-check_file(int fd, const char *path, struct buf *why)
-{
-	struct stat st;
-
-	if (fstat(fd, &st) < 0) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		return ERR_SYSTEM;
-	}
-	if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode)) {
-		buf_printf(why, "%s: not a file", path);
-		return ERR_INPUT;
-	}
-	if ((st.st_mode & S_IRWXO) != 0) {
-		buf_printf(why, "%s: the secret is open to others; close it with: chmod o-rwx %s",
-		    path, path);
-		return ERR_DENIED;
-	}
-	return ERR_OK;
-}
-
-static struct text
-without_newline(struct text t)
-{
-	if (t.len == 0 || t.s[t.len - 1] != '\n')
-		return t;
-	t.len--;
-	if (t.len > 0 && t.s[t.len - 1] == '\r')
-		t.len--;
-	return t;
-}
-
-enum err
-token_keys_load(const char *path, struct token_keys **out, struct buf *why)
-{
-	char data[TOKEN_SECRET_MAX + 3]; /* the longest, a newline, and one byte that is too many */
-	struct text secret;
-	ssize_t len;
-	enum err err;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		return ERR_SYSTEM;
-	}
-	err = check_file(fd, path, why);
-	if (err != ERR_OK)
-		goto out;
-	len = read_all(fd, data, sizeof(data));
-	if (len < 0) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
-		err = ERR_SYSTEM;
-		goto out;
-	}
-	secret = without_newline((struct text){ data, (size_t)len });
-	err = token_keys_new(secret, out);
-	if (err == ERR_INPUT)
-		buf_printf(why, "%s: the secret has %zu bytes, at least %d are needed", path,
-		    secret.len, TOKEN_SECRET_MIN);
-	else if (err == ERR_LIMIT)
-		buf_printf(why, "%s: the secret is longer than %d bytes", path, TOKEN_SECRET_MAX);
-	else if (err != ERR_OK)
-		buf_printf(why, "%s: %s", path, err == ERR_NOMEM ? "no memory" : "libcrypto fails");
-out:
-	explicit_bzero(data, sizeof(data));
-	close(fd);
-	return err;
 }
 
 /* The three parts of header.payload.signature. */
@@ -233,10 +87,35 @@ is_string(const struct json *json, const char *member, const char *wanted)
 	return json_kind(json, member) == JSON_STRING && text_is(json_string(json, member), wanted);
 }
 
-/* Before libjwt sees the token: it would verify by whatever algorithm the header names, passes over
- * `crit` (RFC 7515 section 4.1.11), and calls any other type than JWT a bad signature. */
+/* Is there a key that this algorithm and name may choose? */
 static enum token_cause
-check_header(struct text part)
+choose(const struct token_keys *keys, const struct json *header, struct choice *out)
+{
+	const struct token_key *key;
+	enum json_kind kid = json_kind(header, "kid");
+	size_t pos = 0;
+
+	*out = (struct choice){ .named = NULL };
+	if (json_kind(header, "alg") != JSON_STRING ||
+	    !token_alg_parse(json_string(header, "alg"), &out->alg))
+		return TOKEN_ALGORITHM;
+	if (kid != JSON_ABSENT && kid != JSON_STRING)
+		return TOKEN_MALFORMED;
+	if (kid == JSON_STRING)
+		out->named = token_keys_find(keys, json_string(header, "kid"));
+	if (out->named != NULL)
+		return out->named->alg == out->alg ? TOKEN_OK : TOKEN_ALGORITHM;
+	while ((key = token_keys_next(keys, &pos)) != NULL)
+		if (key->alg == out->alg)
+			return TOKEN_OK;
+	return TOKEN_ALGORITHM;
+}
+
+/* Before libjwt sees the token: it would verify by whatever algorithm the header names, a public key
+ * as a secret among them; passes over `crit` (RFC 7515 section 4.1.11); and calls any other type than
+ * JWT a bad signature. */
+static enum token_cause
+check_header(const struct token_keys *keys, struct text part, struct choice *out)
 {
 	struct json *header;
 	enum json_kind typ;
@@ -245,40 +124,96 @@ check_header(struct text part)
 	if (cause != TOKEN_OK)
 		return cause;
 	typ = json_kind(header, "typ");
-	if (!is_string(header, "alg", ALGORITHM))
-		cause = TOKEN_ALGORITHM;
-	else if (json_kind(header, "crit") != JSON_ABSENT)
+	cause = choose(keys, header, out);
+	if (cause == TOKEN_OK && json_kind(header, "crit") != JSON_ABSENT)
 		cause = TOKEN_MALFORMED;
-	else if (typ != JSON_ABSENT &&
+	else if (cause == TOKEN_OK && typ != JSON_ABSENT &&
 	    (typ != JSON_STRING || !text_is_nocase(json_string(header, "typ"), "JWT")))
 		cause = TOKEN_TYPE;
 	json_free(&header);
 	return cause;
 }
 
-static enum token_cause
-check_signature(const struct token_keys *keys, struct text token)
+/* libjwt reads base64 with whatever stands between its characters. Of HS256 it compares the text. */
+static bool
+is_signature(enum token_alg alg, struct text part)
 {
-	char copy[TOKEN_MAX + 1];
+	uint8_t bytes[TOKEN_MAX];
+	size_t len;
+
+	if (alg == TOKEN_HS256)
+		return true;
+	if (digest_unbase64url(part, bytes, &len) != ERR_OK)
+		return false;
+	return alg != TOKEN_ES256 || len == ES256_SIGNATURE_LEN;
+}
+
+/* Verifies a NUL-terminated token by one key. */
+static enum token_cause
+try_key(const struct token_key *key, const char *token)
+{
 	jwt_t *jwt = NULL; /* a failing jwt_decode leaves it untouched */
 	enum token_cause cause;
 	int rc;
 
-	if (memchr(token.s, '\0', token.len) != NULL)
-		return TOKEN_MALFORMED;
-	memcpy(copy, token.s, token.len);
-	copy[token.len] = '\0';
 	/* Where no memory is left libjwt tells it only now and then, and may even answer 0: without it
 	 * a token is not verified, nor is it proven wrong. */
 	errno = 0;
-	rc = jwt_decode(&jwt, copy, keys->secret, (int)keys->len);
+	rc = jwt_decode(&jwt, token, key->content, (int)key->len);
 	if (rc == ENOMEM || errno == ENOMEM)
 		cause = TOKEN_FAULT;
 	else if (rc != 0)
 		cause = TOKEN_SIGNATURE;
 	else
-		cause = jwt_get_alg(jwt) == JWT_ALG_HS256 ? TOKEN_OK : TOKEN_ALGORITHM;
+		cause = jwt_get_alg(jwt) == jwt_algs[key->alg] ? TOKEN_OK : TOKEN_ALGORITHM;
 	jwt_free(jwt);
+	return cause;
+}
+
+/* Tries the keys of the choice until one that still counts verifies it; *out is that one. */
+static enum token_cause
+try_keys(const struct token_keys *keys, const struct choice *choice, const char *token, int64_t now,
+    const struct token_key **out)
+{
+	enum token_cause cause, worst = TOKEN_SIGNATURE;
+	const struct token_key *key;
+	size_t pos = 0;
+
+	while ((key = token_keys_next(keys, &pos)) != NULL) {
+		if (key->alg != choice->alg || (choice->named != NULL && key != choice->named))
+			continue;
+		cause = try_key(key, token);
+		if (cause == TOKEN_OK && now >= key->not_after)
+			cause = TOKEN_KEY_EXPIRED;
+		if (cause == TOKEN_OK)
+			*out = key;
+		if (cause == TOKEN_OK || cause == TOKEN_FAULT)
+			return cause;
+		if (cause != TOKEN_SIGNATURE)
+			worst = cause;
+	}
+	return worst;
+}
+
+static enum token_cause
+check_signature(const struct token_keys *keys, const struct choice *choice, struct text token,
+    struct text signature, int64_t now, struct token_claims *claims)
+{
+	char copy[TOKEN_MAX + 1];
+	const struct token_key *key;
+	enum token_cause cause;
+
+	if (memchr(token.s, '\0', token.len) != NULL)
+		return TOKEN_MALFORMED;
+	if (!is_signature(choice->alg, signature))
+		return TOKEN_SIGNATURE;
+	memcpy(copy, token.s, token.len);
+	copy[token.len] = '\0';
+	cause = try_keys(keys, choice, copy, now, &key);
+	if (cause == TOKEN_OK) {
+		claims->key = key->fingerprint;
+		claims->expires = key->not_after;
+	}
 	return cause;
 }
 
@@ -305,15 +240,19 @@ check_past(const struct json *claims, const char *name, int64_t now, int64_t lee
 	return at > now + leeway ? TOKEN_NOT_YET : TOKEN_OK;
 }
 
+/* Lowers *expires to exp. */
 static enum token_cause
 check_times(const struct json *claims, int64_t now, int64_t leeway, int64_t *expires)
 {
 	enum token_cause cause;
+	int64_t exp;
 
-	if (!read_time(claims, "exp", expires))
+	if (!read_time(claims, "exp", &exp))
 		return TOKEN_CLAIMS;
-	if (now >= *expires + leeway)
+	if (now >= exp + leeway)
 		return TOKEN_EXPIRED;
+	if (exp < *expires)
+		*expires = exp;
 	cause = check_past(claims, "nbf", now, leeway);
 	return cause != TOKEN_OK ? cause : check_past(claims, "iat", now, leeway);
 }
@@ -331,6 +270,7 @@ check_origin(const struct json *claims, const struct token_rules *rules)
 	return TOKEN_OK;
 }
 
+/* In out->expires stands already when the key ends. */
 static enum token_cause
 check_claims(const struct json *claims, const struct token_rules *rules, int64_t now,
     struct token_claims *out)
@@ -353,21 +293,22 @@ enum token_cause
 token_verify(const struct token_keys *keys, const struct token_rules *rules, struct text token,
     int64_t now, struct token_claims *out)
 {
-	struct token_claims claims = { .key = keys->fingerprint };
+	struct token_claims claims = { .role = ROLE_NONE };
+	struct choice choice;
 	struct text parts[3];
 	struct json *payload;
 	enum token_cause cause;
 
 	if (token.s == NULL || token.len > TOKEN_MAX || !split(token, parts))
 		return TOKEN_MALFORMED;
-	cause = check_header(parts[0]);
+	cause = check_header(keys, parts[0], &choice);
 	if (cause != TOKEN_OK)
 		return cause;
 	/* Parsed by our strict reader: libjwt's takes the last of two members of one name. */
 	cause = parse_part(parts[1], &payload);
 	if (cause != TOKEN_OK)
 		return cause;
-	cause = check_signature(keys, token);
+	cause = check_signature(keys, &choice, token, parts[2], now, &claims);
 	if (cause == TOKEN_OK)
 		cause = check_claims(payload, rules, now, &claims);
 	json_free(&payload);
@@ -393,25 +334,37 @@ add_claims(jwt_t *jwt, const struct token_rules *rules, const struct token_claim
 	    (*rules->audience == '\0' || jwt_add_grant(jwt, "aud", rules->audience) == 0);
 }
 
-enum err
-token_mint(const struct token_keys *keys, const struct token_rules *rules,
-    const struct token_claims *claims, int64_t now, struct buf *out)
+/* The token is checked, for without memory libjwt may sign with whatever lay on its heap. */
+static enum err
+encode(jwt_t *jwt, const struct token_key *key, struct buf *out)
 {
-	jwt_t *jwt = NULL;
-	char *token = NULL;
+	char *token = jwt_encode_str(jwt);
 	enum err err = ERR_NOMEM;
 
-	if (jwt_new(&jwt) == 0 && add_claims(jwt, rules, claims, now) &&
-	    jwt_set_alg(jwt, JWT_ALG_HS256, keys->secret, (int)keys->len) == 0)
-		token = jwt_encode_str(jwt);
 	if (token != NULL && strlen(token) > TOKEN_MAX) {
 		err = ERR_LIMIT;
-	} else if (token != NULL && check_signature(keys, text_of(token)) == TOKEN_OK) {
-		/* Checked, for without memory libjwt may sign with whatever lay on its heap. */
+	} else if (token != NULL && try_key(key, token) == TOKEN_OK) {
 		buf_puts(out, token);
 		err = out->err;
 	}
 	free(token);
+	return err;
+}
+
+enum err
+token_mint(const struct token_keys *keys, const struct token_rules *rules,
+    const struct token_claims *claims, int64_t now, struct buf *out)
+{
+	const struct token_key *key = token_keys_signer(keys, now);
+	jwt_t *jwt = NULL;
+	enum err err = ERR_NOMEM;
+
+	if (key == NULL)
+		return ERR_ABSENT;
+	if (jwt_new(&jwt) == 0 && add_claims(jwt, rules, claims, now) &&
+	    (key->kid[0] == '\0' || jwt_add_header(jwt, "kid", key->kid) == 0) &&
+	    jwt_set_alg(jwt, JWT_ALG_HS256, key->content, (int)key->len) == 0)
+		err = encode(jwt, key, out);
 	jwt_free(jwt);
 	return err;
 }

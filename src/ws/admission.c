@@ -70,8 +70,12 @@ open_tickets(struct server *server)
 static enum token_cause
 judge_ticket(const struct server *server, const struct ticket_row *row, int64_t now)
 {
-	if (!token_keys_know(server->keys, row->key))
+	int64_t key_end = token_keys_end(server->keys, row->key);
+
+	if (key_end == 0)
 		return TOKEN_SIGNATURE;
+	if (now >= key_end)
+		return TOKEN_KEY_EXPIRED;
 	return now >= row->token_expires + server->rules.leeway ? TOKEN_EXPIRED : TOKEN_OK;
 }
 

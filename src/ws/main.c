@@ -25,7 +25,7 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE    the configuration (default $MILEPOST_CONFIG or the installed file)\n"
     "  -s, --socket PATH    listen here instead of at the configured ws_socket\n"
-    "  -t, --test           check configuration, secret and database, and exit\n"
+    "  -t, --test           check configuration, keys and database, and exit\n"
     "  -h, --help           show this\n"
     "  -V, --version        show the versions of this program and of SQLite\n";
 
@@ -36,7 +36,7 @@ fatal(const char *why)
 	exit(EXIT_FAILURE);
 }
 
-/* Reads configuration and secret. On failure why says what is wrong and nothing is taken. */
+/* Reads configuration and keys. On failure why says what is wrong and nothing is taken. */
 static enum err
 load(const char *path, struct config **config, struct token_keys **keys, struct buf *why)
 {
@@ -45,7 +45,7 @@ load(const char *path, struct config **config, struct token_keys **keys, struct 
 
 	if (err != ERR_OK)
 		return err;
-	err = token_keys_load(loaded->jwt_secret_file, keys, why);
+	err = token_keys_load(loaded->jwt_secret_file, loaded->jwt_keys, keys, why);
 	if (err != ERR_OK) {
 		config_free(&loaded);
 		return err;

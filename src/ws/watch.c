@@ -49,13 +49,15 @@ arm_deadline(struct conn *conn)
 	conn_deadline(conn, ms);
 }
 
-/* The token's end, leeway included, without overflow. */
+/* The token's end, leeway included, without overflow; or the key's, which knows no leeway. */
 static int64_t
 end_of(const struct conn *conn, const struct token_claims *claims)
 {
 	int64_t leeway = conn->server->rules.leeway;
+	int64_t end = claims->expires > INT64_MAX - leeway ? INT64_MAX : claims->expires + leeway;
+	int64_t key_end = token_keys_end(conn->server->keys, claims->key);
 
-	return claims->expires > INT64_MAX - leeway ? INT64_MAX : claims->expires + leeway;
+	return key_end < end ? key_end : end;
 }
 
 static void
@@ -224,6 +226,18 @@ same_session(const struct conn *conn, const struct admission *admission)
 	return admission->facts.session_exists && admission->session.number == conn->session;
 }
 
+/* A reload may have given the key an end, or an earlier one. */
+static void
+end_with_key(struct conn *conn)
+{
+	int64_t end = token_keys_end(conn->server->keys, conn->key);
+
+	if (end >= conn->expires)
+		return;
+	conn->expires = end;
+	arm_deadline(conn);
+}
+
 void
 watch_review(struct conn *conn)
 {
@@ -243,6 +257,8 @@ watch_review(struct conn *conn)
 		admission.facts.cause = TOKEN_SIGNATURE;
 	if (verdict_of(&admission.facts) != VERDICT_ADMIT)
 		close_by_verdict(conn, verdict_of(&admission.facts));
+	else
+		end_with_key(conn);
 }
 
 void
@@ -284,8 +300,12 @@ heartbeat(struct conn *conn)
 void
 watch_deadline(struct conn *conn)
 {
-	if (clock_wall() >= conn->expires) {
-		conn->server->stats.auth_failures[TOKEN_EXPIRED]++;
+	int64_t now = clock_wall();
+
+	if (now >= conn->expires) {
+		bool by_key = now >= token_keys_end(conn->server->keys, conn->key);
+
+		conn->server->stats.auth_failures[by_key ? TOKEN_KEY_EXPIRED : TOKEN_EXPIRED]++;
 		close_by_verdict(conn, VERDICT_BAD_TOKEN);
 		return;
 	}

@@ -559,7 +559,7 @@ run_keys(struct run *run)
 
 	write_file(path, SECRET "\n");
 	begin(run);
-	err = token_keys_load(path, &keys, &why);
+	err = token_keys_load(path, "", &keys, &why);
 	end(run);
 	unlink(path);
 	assert_int_equal(keys != NULL, err == ERR_OK);

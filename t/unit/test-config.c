@@ -23,6 +23,7 @@ static const struct {
 	{ "log_format", "kv", "json", "json" },
 	{ "users", "database", "token", "token" },
 	{ "jwt_secret_file", SYSCONFDIR "/milepost/jwt.secret", "secret", "secret" },
+	{ "jwt_keys", "", "kid=a alg=RS256 file=a.pem", "kid=a alg=RS256 file=a.pem" },
 	{ "jwt_issuer", "", "https://issuer.example", "https://issuer.example" },
 	{ "jwt_audience", "", "milepost", "milepost" },
 	{ "jwt_leeway", "30000ms", "0s", "0ms" },
@@ -175,6 +176,26 @@ test_members(void **state)
 	assert_int_equal(config->jwt_leeway_ms, 1500);
 	assert_int_equal(config->token_lifetime_ms, 7200000);
 	assert_string_equal(config->database, "/var/lib/x");
+	config_free(&config);
+	buf_fini(&why);
+}
+
+/* An entry a line, the first of them below the key's own. */
+static void
+test_keys_on_several_lines(void **state)
+{
+	static const char content[] = "jwt_secret_file =\njwt_keys =\n# the old one\n"
+	    "\tkid=a alg=RS256 file=a.pem\n\n    kid=b alg=ES256\n; the new one\n\tfile=b.pem\n"
+	    "users = token\n";
+	struct buf why = BUF_INIT(4096);
+	struct config *config = NULL;
+
+	(void)state;
+	assert_int_equal(load(content, strlen(content), &config, &why), ERR_OK);
+	assert_string_equal(config->jwt_secret_file, "");
+	assert_string_equal(config->jwt_keys,
+	    " kid=a alg=RS256 file=a.pem kid=b alg=ES256 file=b.pem");
+	assert_int_equal(config->users, USERS_TOKEN);
 	config_free(&config);
 	buf_fini(&why);
 }
@@ -381,6 +402,7 @@ main(void)
 		cmocka_unit_test(test_no_file_content_is_all_defaults),
 		cmocka_unit_test(test_every_key_can_be_set),
 		cmocka_unit_test(test_members),
+		cmocka_unit_test(test_keys_on_several_lines),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_complaints),
 		cmocka_unit_test(test_long_lines),

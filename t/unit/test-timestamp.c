@@ -56,12 +56,45 @@ test_every_day(void **state)
 		time_t seconds = day * 86400 + day * 7919 % 86400;
 		char out[TIMESTAMP_LEN + 1], expected[TIMESTAMP_LEN + 1];
 		struct tm tm;
+		int64_t back;
 
 		timestamp_format(seconds, out);
 		strftime(expected, sizeof(expected), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&seconds, &tm));
 		if (strcmp(out, expected) != 0)
 			fail_msg("%s, not %s", out, expected);
+		assert_true(timestamp_parse(text_of(out), &back));
+		assert_int_equal(back, seconds);
 	}
+}
+
+/* Only what timestamp_format writes is read. */
+static void
+test_parse(void **state)
+{
+	static const char *const bad[] = { "", "2026-12-31", "2026-12-31T00:00:00", "now",
+		"2026-12-31T00:00:00+00:00", "2026-12-31T00:00:00z", "2026-12-31t00:00:00Z",
+		"2026-12-31 00:00:00Z", "2026-12-31T00:00:00Z ", " 2026-12-31T00:00:00Z",
+		"2026-12-31T00:00Z", "2026-12-31T00:00:00.0Z", "2026/12/31T00:00:00Z",
+		"2026-13-01T00:00:00Z", "2026-00-01T00:00:00Z", "2026-01-00T00:00:00Z",
+		"2026-04-31T00:00:00Z", "2026-02-29T00:00:00Z", "2100-02-29T00:00:00Z",
+		"2026-01-01T24:00:00Z", "2026-01-01T00:60:00Z", "2016-12-31T23:59:60Z",
+		"1969-12-31T23:59:59Z", "0000-00-00T00:00:00Z", "-026-01-01T00:00:00Z",
+		"2026-01-01T00:00:0/Z", "2026-01-01T00:00:0:Z", "2026-1 -01T00:00:00Z" };
+	static const char cut[] = "2026-12-31T00:00:00Zmore";
+	int64_t seconds = 42;
+
+	(void)state;
+	for (size_t i = 0; i < countof(bad); i++)
+		if (timestamp_parse(text_of(bad[i]), &seconds))
+			fail_msg("%s", bad[i]);
+	assert_false(timestamp_parse(text_of(NULL), &seconds));
+	assert_int_equal(seconds, 42);
+	assert_true(timestamp_parse(text_of("1970-01-01T00:00:00Z"), &seconds));
+	assert_int_equal(seconds, 0);
+	assert_true(timestamp_parse(text_of("9999-12-31T23:59:59Z"), &seconds));
+	assert_int_equal(seconds, 253402300799);
+	assert_true(timestamp_parse((struct text){ cut, TIMESTAMP_LEN }, &seconds));
+	assert_int_equal(seconds, 1798675200);
 }
 
 int
@@ -70,6 +103,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_table),
 		cmocka_unit_test(test_every_day),
+		cmocka_unit_test(test_parse),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,8 +8,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/bio.h>
+#include <openssl/bn.h>
+#include <openssl/ec.h>
+#include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/pem.h>
+#include <openssl/rsa.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -442,7 +448,7 @@ load(const char *path, const char *wanted_why)
 	struct token_keys *keys = NULL, *same = keys_of(SECRET);
 	struct token_claims claims;
 	struct buf why = BUF_INIT(1024), token = BUF_INIT(TOKEN_MAX);
-	enum err err = token_keys_load(path, &keys, &why);
+	enum err err = token_keys_load(path, "", &keys, &why);
 
 	if (err == ERR_OK) { /* whatever surrounds it, it is SECRET */
 		sign(&token, HS256, "{" SUB ",\"exp\":1766150000}", EVP_sha256(), SECRET);
@@ -514,7 +520,7 @@ test_load_longest(void **state)
 	big[TOKEN_SECRET_MAX + 1] = '\n';
 	big[0] = '\0';
 	write_file(path, big, sizeof(big), 0600);
-	assert_int_equal(token_keys_load(path, &keys, &why), ERR_OK);
+	assert_int_equal(token_keys_load(path, "", &keys, &why), ERR_OK);
 	assert_int_equal(token_keys_new((struct text){ big, TOKEN_SECRET_MAX }, &same), ERR_OK);
 	assert_int_equal(token_mint(keys, &lax, &claims, NOW, &token), ERR_OK);
 	assert_int_equal(token_verify(same, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
@@ -543,6 +549,509 @@ test_load_pipe(void **state)
 	close(ends[0]);
 }
 
+/* --- public keys, and several at once --- */
+
+#define GOOD "{" SUB ",\"exp\":1766150000}"
+#define RS256 "{\"alg\":\"RS256\",\"typ\":\"JWT\"}"
+#define ES256 "{\"alg\":\"ES256\",\"typ\":\"JWT\"}"
+#define KID(alg, kid) "{\"alg\":\"" alg "\",\"kid\":\"" kid "\"}"
+
+/* The issuer's key pairs, with the public halves in files beside a secret, in a folder that the tests
+ * run in. */
+struct issuer {
+	char dir[32];
+	EVP_PKEY *rsa, *rsa2, *ec, *ec2, *p384;
+};
+
+static void
+write_public(const char *path, EVP_PKEY *pkey)
+{
+	BIO *bio = BIO_new(BIO_s_mem());
+	char *data;
+	long len;
+
+	assert_non_null(pkey);
+	assert_int_equal(PEM_write_bio_PUBKEY(bio, pkey), 1);
+	len = BIO_get_mem_data(bio, &data);
+	write_file(path, data, (size_t)len, 0644);
+	BIO_free(bio);
+}
+
+static int
+make_issuer(void **state)
+{
+	struct issuer *issuer = calloc(1, sizeof(*issuer));
+
+	assert_non_null(issuer);
+	*issuer = (struct issuer){ "/tmp/mp-token-XXXXXX", EVP_RSA_gen(2048), EVP_RSA_gen(2048),
+		EVP_EC_gen("P-256"), EVP_EC_gen("P-256"), EVP_EC_gen("P-384") };
+	assert_non_null(mkdtemp(issuer->dir));
+	assert_int_equal(chdir(issuer->dir), 0);
+	write_public("rsa", issuer->rsa);
+	write_public("rsa2", issuer->rsa2);
+	write_public("ec", issuer->ec);
+	write_public("ec2", issuer->ec2);
+	write_file("secret", SECRET, strlen(SECRET), 0600);
+	write_file("other", SECRET "-other", strlen(SECRET "-other"), 0600);
+	*state = issuer;
+	return 0;
+}
+
+static int
+remove_issuer(void **state)
+{
+	static const char *const names[] = { "rsa", "rsa2", "ec", "ec2", "secret", "other" };
+	struct issuer *issuer = *state;
+
+	for (size_t i = 0; i < countof(names); i++)
+		unlink(names[i]);
+	assert_int_equal(chdir("/"), 0);
+	rmdir(issuer->dir);
+	EVP_PKEY_free(issuer->rsa);
+	EVP_PKEY_free(issuer->rsa2);
+	EVP_PKEY_free(issuer->ec);
+	EVP_PKEY_free(issuer->ec2);
+	EVP_PKEY_free(issuer->p384);
+	free(issuer);
+	return 0;
+}
+
+static struct token_keys *
+ring(const char *secret, const char *list)
+{
+	struct token_keys *keys = NULL;
+	struct buf why = BUF_INIT(1024);
+
+	if (token_keys_load(secret, list, &keys, &why) != ERR_OK)
+		fail_msg("%s: %s", list, buf_cstr(&why));
+	buf_fini(&why);
+	return keys;
+}
+
+/* Two numbers of so many bytes each, as RFC 7518 section 3.4 has it, in place of DER. */
+static size_t
+plain_ecdsa(unsigned char *signature, size_t len, int width)
+{
+	const unsigned char *at = signature;
+	ECDSA_SIG *pair = d2i_ECDSA_SIG(NULL, &at, (long)len);
+
+	assert_non_null(pair);
+	assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_r(pair), signature, width), width);
+	assert_int_equal(BN_bn2binpad(ECDSA_SIG_get0_s(pair), signature + width, width), width);
+	ECDSA_SIG_free(pair);
+	return 2 * (size_t)width;
+}
+
+/* Signs what is in out with SHA-256, as DER if the key is an EC one. */
+static size_t
+sign_raw(const struct buf *out, EVP_PKEY *pkey, unsigned char signature[1024])
+{
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t len = 1024;
+
+	assert_int_equal(EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, pkey), 1);
+	assert_int_equal(EVP_DigestSign(ctx, signature, &len, (unsigned char *)out->data, out->len),
+	    1);
+	EVP_MD_CTX_free(ctx);
+	return len;
+}
+
+enum spelling { PLAIN, DER };
+
+/* header.payload.signature by a private key. */
+static struct text
+sign_with(struct buf *out, const char *header, const char *payload, EVP_PKEY *pkey,
+    enum spelling spelling)
+{
+	unsigned char signature[1024];
+	size_t len;
+
+	buf_reset(out);
+	base64url(out, header, strlen(header));
+	buf_puts(out, ".");
+	base64url(out, payload, strlen(payload));
+	len = sign_raw(out, pkey, signature);
+	if (spelling == PLAIN && EVP_PKEY_get_base_id(pkey) == EVP_PKEY_EC)
+		len = plain_ecdsa(signature, len, (EVP_PKEY_get_bits(pkey) + 7) / 8);
+	buf_puts(out, ".");
+	base64url(out, signature, len);
+	assert_int_equal(out->err, ERR_OK);
+	return buf_view(out);
+}
+
+static enum token_cause
+cause_at(const struct token_keys *keys, struct text token, int64_t now)
+{
+	struct token_claims claims = { .expires = 42 };
+	enum token_cause cause = token_verify(keys, &lax, token, now, &claims);
+
+	assert_true(cause == TOKEN_OK || claims.expires == 42);
+	return cause;
+}
+
+/* How a token that this key signed fares. */
+static enum token_cause
+cause_of(const struct token_keys *keys, const char *header, EVP_PKEY *pkey)
+{
+	struct buf token = BUF_INIT(65536);
+	enum token_cause cause = cause_at(keys, sign_with(&token, header, GOOD, pkey, PLAIN), NOW);
+
+	buf_fini(&token);
+	return cause;
+}
+
+/* The same for one signed with HMAC by the secret. */
+static enum token_cause
+cause_of_secret(const struct token_keys *keys, const char *header, const char *secret)
+{
+	struct buf token = BUF_INIT(65536);
+	enum token_cause cause = cause_at(keys, sign(&token, header, GOOD, EVP_sha256(), secret), NOW);
+
+	buf_fini(&token);
+	return cause;
+}
+
+static void
+test_public_keys(void **state)
+{
+	struct issuer *issuer = *state;
+	struct token_keys *keys = ring("", "kid=r alg=RS256 file=rsa kid=e alg=ES256 file=ec");
+	struct token_keys *r = ring("", "kid=r alg=RS256 file=rsa");
+	struct buf token = BUF_INIT(65536);
+	struct token_claims claims;
+
+	sign_with(&token, RS256, "{" SUB ",\"exp\":1766150000,\"role\":\"admin\"}", issuer->rsa, PLAIN);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	assert_int_equal(claims.expires, 1766150000);
+	assert_int_equal(claims.role, ROLE_ADMIN);
+	assert_true(token_keys_know(keys, claims.key));
+	assert_true(token_keys_know(r, claims.key));
+	sign_with(&token, ES256, GOOD, issuer->ec, PLAIN);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	assert_true(token_keys_know(keys, claims.key));
+	assert_false(token_keys_know(r, claims.key));
+	assert_int_equal(cause_at(r, buf_view(&token), NOW), TOKEN_ALGORITHM);
+	assert_int_equal(cause_of(keys, RS256, issuer->rsa2), TOKEN_SIGNATURE);
+	assert_int_equal(cause_of(keys, ES256, issuer->ec2), TOKEN_SIGNATURE);
+	/* Another curve's signature, and another algorithm's name over a good one. */
+	assert_int_equal(cause_of(keys, ES256, issuer->p384), TOKEN_SIGNATURE);
+	assert_int_equal(cause_of(keys, ES256, issuer->rsa), TOKEN_SIGNATURE);
+	assert_int_equal(cause_of(keys, RS256, issuer->ec), TOKEN_SIGNATURE);
+	token_keys_free(&keys);
+	token_keys_free(&r);
+	buf_fini(&token);
+}
+
+/* What is checked beside the signature is checked for these, too. */
+static void
+test_public_keys_claims(void **state)
+{
+	static const struct {
+		const char *payload;
+		enum token_cause cause;
+	} cases[] = {
+		{ "{" SUB ",\"exp\":1766150000}", TOKEN_OK },
+		{ "{" SUB "}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":\"1766150000\"}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1766150000.5}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1766150000000}", TOKEN_CLAIMS },
+		{ "{" SUB ",\"exp\":1,\"exp\":1766150000}", TOKEN_MALFORMED },
+		{ "{" SUB ",\"exp\":1766140170}", TOKEN_EXPIRED },
+		{ "{" SUB ",\"exp\":1766150000,\"nbf\":1766140231}", TOKEN_NOT_YET },
+		{ "{" SUB ",\"exp\":1766150000,\"iat\":1766140231}", TOKEN_NOT_YET },
+		{ "{" SUB ",\"exp\":1766150000,\"type\":\"refresh\"}", TOKEN_TYPE },
+		{ "{\"exp\":1766150000}", TOKEN_CLAIMS },
+	};
+	struct issuer *issuer = *state;
+	struct token_keys *keys = ring("", "kid=r alg=RS256 file=rsa kid=e alg=ES256 file=ec");
+	struct buf token = BUF_INIT(65536);
+	struct token_claims claims;
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		enum token_cause r = cause_at(keys,
+		    sign_with(&token, RS256, cases[i].payload, issuer->rsa, PLAIN), NOW);
+		enum token_cause e = cause_at(keys,
+		    sign_with(&token, ES256, cases[i].payload, issuer->ec, PLAIN), NOW);
+
+		if (r != cases[i].cause || e != cases[i].cause)
+			fail_msg("%s: %s, %s", cases[i].payload, token_cause_name(r),
+			    token_cause_name(e));
+	}
+	sign_with(&token, RS256, GOOD, issuer->rsa, PLAIN);
+	assert_int_equal(token_verify(keys, &strict, buf_view(&token), NOW, &claims), TOKEN_ISSUER);
+	sign_with(&token, RS256, "{" SUB ",\"exp\":1766150000,\"iss\":\"https://issuer.example\"}",
+	    issuer->rsa, PLAIN);
+	assert_int_equal(token_verify(keys, &strict, buf_view(&token), NOW, &claims),
+	    TOKEN_AUDIENCE);
+	assert_int_equal(cause_of(keys, "{\"alg\":\"RS256\",\"typ\":\"at+jwt\"}", issuer->rsa),
+	    TOKEN_TYPE);
+	assert_int_equal(cause_of(keys, "{\"alg\":\"ES256\",\"crit\":[\"b64\"],\"b64\":false}",
+	    issuer->ec), TOKEN_MALFORMED);
+	token_keys_free(&keys);
+	buf_fini(&token);
+}
+
+static char *
+read_text(const char *path)
+{
+	char *data = calloc(1, 8192);
+	FILE *file = fopen(path, "r");
+
+	assert_non_null(data);
+	assert_non_null(file);
+	assert_true(fread(data, 1, 8191, file) > 0);
+	fclose(file);
+	return data;
+}
+
+/* libjwt#200: a public key, which everybody knows, taken for a secret. */
+static void
+test_public_key_as_secret(void **state)
+{
+	static const char *const files[] = { "rsa", "ec" };
+	static const char *const headers[] = { HS256, KID("HS256", "rsa"), KID("HS256", "ec"),
+		KID("HS256", "?") };
+	struct token_keys *public = ring("", "kid=rsa alg=RS256 file=rsa kid=ec alg=ES256 file=ec");
+	struct token_keys *mixed = ring("secret",
+	    "kid=rsa alg=RS256 file=rsa kid=ec alg=ES256 file=ec kid=h alg=HS256 file=other");
+
+	(void)state;
+	for (size_t f = 0; f < countof(files); f++) {
+		char *pem = read_text(files[f]);
+
+		for (size_t i = 0; i < countof(headers); i++) {
+			bool named = i == 1 || i == 2;
+
+			assert_int_equal(cause_of_secret(public, headers[i], pem), TOKEN_ALGORITHM);
+			assert_int_equal(cause_of_secret(mixed, headers[i], pem),
+			    named ? TOKEN_ALGORITHM : TOKEN_SIGNATURE);
+		}
+		pem[strlen(pem) - 1] = '\0';
+		assert_int_equal(cause_of_secret(mixed, HS256, pem), TOKEN_SIGNATURE);
+		free(pem);
+	}
+	/* And with no key at all, or none that is public. */
+	assert_int_equal(cause_of_secret(public, HS256, ""), TOKEN_ALGORITHM);
+	assert_int_equal(cause_of_secret(mixed, HS256, ""), TOKEN_SIGNATURE);
+	assert_int_equal(cause_of_secret(mixed, RS256, SECRET), TOKEN_SIGNATURE);
+	assert_int_equal(cause_of_secret(mixed, ES256, SECRET), TOKEN_SIGNATURE);
+	assert_int_equal(cause_of_secret(public, "{\"alg\":\"none\"}", SECRET), TOKEN_ALGORITHM);
+	assert_int_equal(cause_of_secret(public, KID("none", "rsa"), SECRET), TOKEN_ALGORITHM);
+	token_keys_free(&public);
+	token_keys_free(&mixed);
+}
+
+/* Which key a header chooses. */
+static void
+test_kid(void **state)
+{
+	struct issuer *issuer = *state;
+	struct token_keys *keys = ring("secret", "kid=a alg=RS256 file=rsa kid=b alg=RS256 file=rsa2 "
+	    "kid=e alg=ES256 file=ec kid=h alg=HS256 file=other");
+	const struct {
+		const char *header;
+		EVP_PKEY *pkey;
+		enum token_cause cause;
+	} cases[] = {
+		{ KID("RS256", "a"), issuer->rsa, TOKEN_OK },
+		{ KID("RS256", "b"), issuer->rsa2, TOKEN_OK },
+		{ KID("ES256", "e"), issuer->ec, TOKEN_OK },
+		/* swapped */
+		{ KID("RS256", "b"), issuer->rsa, TOKEN_SIGNATURE },
+		{ KID("RS256", "a"), issuer->rsa2, TOKEN_SIGNATURE },
+		/* of another algorithm */
+		{ KID("RS256", "e"), issuer->rsa, TOKEN_ALGORITHM },
+		{ KID("ES256", "a"), issuer->ec, TOKEN_ALGORITHM },
+		{ KID("RS256", "h"), issuer->rsa, TOKEN_ALGORITHM },
+		/* unknown, and none: all of the algorithm */
+		{ KID("RS256", "c"), issuer->rsa2, TOKEN_OK },
+		{ KID("RS256", "A"), issuer->rsa2, TOKEN_OK },
+		{ KID("RS256", ""), issuer->rsa, TOKEN_OK },
+		{ KID("RS256", "../../dev/null"), issuer->rsa, TOKEN_OK },
+		{ RS256, issuer->rsa, TOKEN_OK },
+		{ RS256, issuer->rsa2, TOKEN_OK },
+		{ ES256, issuer->ec2, TOKEN_SIGNATURE },
+		/* no string */
+		{ "{\"alg\":\"RS256\",\"kid\":1}", issuer->rsa, TOKEN_MALFORMED },
+		{ "{\"alg\":\"RS256\",\"kid\":null}", issuer->rsa, TOKEN_MALFORMED },
+		{ "{\"alg\":\"RS256\",\"kid\":[\"a\"]}", issuer->rsa, TOKEN_MALFORMED },
+		{ "{\"alg\":\"RS256\",\"kid\":\"a\",\"kid\":\"b\"}", issuer->rsa, TOKEN_MALFORMED },
+		{ "{\"alg\":\"RS256\",\"kid\":\"a\\u0000\"}", issuer->rsa, TOKEN_MALFORMED },
+		/* no algorithm of ours */
+		{ KID("RS384", "a"), issuer->rsa, TOKEN_ALGORITHM },
+		{ KID("PS256", "a"), issuer->rsa, TOKEN_ALGORITHM },
+		{ KID("rs256", "a"), issuer->rsa, TOKEN_ALGORITHM },
+		{ KID("ES384", "e"), issuer->p384, TOKEN_ALGORITHM },
+		{ KID("none", "a"), issuer->rsa, TOKEN_ALGORITHM },
+		{ "{\"kid\":\"a\"}", issuer->rsa, TOKEN_ALGORITHM },
+	};
+
+	for (size_t i = 0; i < countof(cases); i++) {
+		enum token_cause cause = cause_of(keys, cases[i].header, cases[i].pkey);
+
+		if (cause != cases[i].cause)
+			fail_msg("%zu %s: %s", i, cases[i].header, token_cause_name(cause));
+	}
+	assert_int_equal(cause_of_secret(keys, HS256, SECRET), TOKEN_OK);
+	assert_int_equal(cause_of_secret(keys, HS256, SECRET "-other"), TOKEN_OK);
+	assert_int_equal(cause_of_secret(keys, KID("HS256", "h"), SECRET "-other"), TOKEN_OK);
+	assert_int_equal(cause_of_secret(keys, KID("HS256", "h"), SECRET), TOKEN_SIGNATURE);
+	assert_int_equal(cause_of_secret(keys, KID("HS256", "?"), SECRET), TOKEN_OK);
+	assert_int_equal(cause_of_secret(keys, KID("HS256", ""), SECRET), TOKEN_OK);
+	assert_int_equal(cause_of_secret(keys, KID("HS256", "a"), SECRET), TOKEN_ALGORITHM);
+	token_keys_free(&keys);
+}
+
+/* A signature that says the same in other bytes, or is too short or long. */
+static void
+test_signature_spelling(void **state)
+{
+	struct issuer *issuer = *state;
+	struct token_keys *keys = ring("", "kid=r alg=RS256 file=rsa kid=e alg=ES256 file=ec");
+	static const char *const tails[] = { "A", "AA", "AAAA", "=", "==", " ", "\n", "!", "." };
+	struct buf token = BUF_INIT(65536);
+	const char *headers[] = { RS256, ES256 };
+	EVP_PKEY *const pkeys[] = { issuer->rsa, issuer->ec };
+
+	sign_with(&token, ES256, GOOD, issuer->ec, DER);
+	assert_int_equal(cause_at(keys, buf_view(&token), NOW), TOKEN_SIGNATURE);
+	for (size_t k = 0; k < countof(headers); k++) {
+		size_t len = sign_with(&token, headers[k], GOOD, pkeys[k], PLAIN).len;
+
+		assert_int_equal(cause_at(keys, buf_view(&token), NOW), TOKEN_OK);
+		for (size_t cut = 1; cut < 90; cut++)
+			if (cause_at(keys, (struct text){ token.data, len - cut }, NOW) == TOKEN_OK)
+				fail_msg("%s: %zu shorter", headers[k], cut);
+		for (size_t i = 0; i < countof(tails); i++) {
+			token.len = len;
+			buf_puts(&token, tails[i]);
+			if (cause_at(keys, buf_view(&token), NOW) == TOKEN_OK)
+				fail_msg("%s: with \"%s\"", headers[k], tails[i]);
+		}
+		token.len = len;
+		for (size_t i = 0; i < len; i++) { /* a NUL, anywhere */
+			char c = token.data[i];
+
+			token.data[i] = '\0';
+			assert_int_not_equal(cause_at(keys, buf_view(&token), NOW), TOKEN_OK);
+			token.data[i] = c;
+		}
+	}
+	/* Nothing but zeros: the signature that was valid for every key (CVE-2022-21449). */
+	sign_with(&token, ES256, GOOD, issuer->ec, PLAIN);
+	memset(token.data + token.len - 86, 'A', 86);
+	assert_int_equal(cause_at(keys, buf_view(&token), NOW), TOKEN_SIGNATURE);
+	token_keys_free(&keys);
+	buf_fini(&token);
+}
+
+/* A key's not_after: the second before, it counts; at it, no more. */
+static void
+test_not_after(void **state)
+{
+	struct issuer *issuer = *state;
+	/* NOW is 2025-12-19T10:30:00Z. */
+	struct token_keys *keys = ring("", "kid=old alg=RS256 file=rsa not_after=2025-12-19T10:31:00Z "
+	    "kid=new alg=RS256 file=rsa2 kid=late alg=ES256 file=ec not_after=9999-12-31T23:59:59Z");
+	static const char *const headers[] = { RS256, KID("RS256", "old") };
+	struct buf token = BUF_INIT(65536);
+	struct token_claims claims;
+
+	for (size_t i = 0; i < countof(headers); i++) {
+		sign_with(&token, headers[i], GOOD, issuer->rsa, PLAIN);
+		assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW + 59, &claims),
+		    TOKEN_OK);
+		assert_int_equal(claims.expires, NOW + 60);
+		assert_int_equal(token_keys_end(keys, claims.key), NOW + 60);
+		assert_int_equal(cause_at(keys, buf_view(&token), NOW + 60), TOKEN_KEY_EXPIRED);
+		assert_int_equal(cause_at(keys, buf_view(&token), NOW + 61), TOKEN_KEY_EXPIRED);
+		/* Only who had the key learns that it has come to its end. */
+		sign_with(&token, headers[i], GOOD, issuer->rsa2, PLAIN);
+		assert_int_equal(cause_at(keys, buf_view(&token), NOW + 60),
+		    i == 0 ? TOKEN_OK : TOKEN_SIGNATURE);
+	}
+	/* The new one goes on; and exp counts where it is the earlier. */
+	sign_with(&token, KID("RS256", "new"), GOOD, issuer->rsa2, PLAIN);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW + 60, &claims), TOKEN_OK);
+	assert_int_equal(claims.expires, 1766150000);
+	assert_int_equal(token_keys_end(keys, claims.key), TOKEN_FOREVER);
+	sign_with(&token, ES256, GOOD, issuer->ec, PLAIN);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	assert_int_equal(claims.expires, 1766150000);
+	sign_with(&token, RS256, "{" SUB ",\"exp\":1766140210}", issuer->rsa, PLAIN);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	assert_int_equal(claims.expires, 1766140210);
+	token_keys_free(&keys);
+	buf_fini(&token);
+}
+
+/* The same secret under two names: what the one no longer may, the other may. */
+static void
+test_renamed_secret(void **state)
+{
+	struct token_keys *before = keys_of(SECRET);
+	struct token_keys *after = ring("other",
+	    "kid=old alg=HS256 file=secret not_after=2025-12-19T10:31:00Z");
+	struct token_claims claims;
+	struct buf token = BUF_INIT(65536);
+
+	(void)state;
+	sign(&token, HS256, GOOD, EVP_sha256(), SECRET);
+	assert_int_equal(token_verify(before, &lax, buf_view(&token), NOW, &claims), TOKEN_OK);
+	assert_true(token_keys_know(after, claims.key));
+	assert_int_equal(token_keys_end(after, claims.key), NOW + 60);
+	assert_int_equal(cause_at(after, buf_view(&token), NOW + 59), TOKEN_OK);
+	assert_int_equal(cause_at(after, buf_view(&token), NOW + 60), TOKEN_KEY_EXPIRED);
+	token_keys_free(&after);
+	after = ring("secret", "kid=old alg=HS256 file=secret not_after=2025-12-19T10:31:00Z");
+	assert_int_equal(cause_at(after, buf_view(&token), NOW + 60), TOKEN_OK);
+	token_keys_free(&after);
+	token_keys_free(&before);
+	buf_fini(&token);
+}
+
+static void
+assert_mints(const struct token_keys *keys, int64_t now, const char *header)
+{
+	struct token_claims wanted = { .expires = now + 60, .role = ROLE_NONE }, got;
+	struct buf token = BUF_INIT(TOKEN_MAX);
+	uint8_t bytes[256];
+	size_t len;
+	struct text head;
+
+	assert_int_equal(token_mint(keys, &lax, &wanted, now, &token), ERR_OK);
+	head = (struct text){ token.data, strcspn(buf_cstr(&token), ".") };
+	assert_int_equal(digest_unbase64url(head, bytes, &len), ERR_OK);
+	if (!text_is((struct text){ (char *)bytes, len }, header))
+		fail_msg("%.*s", (int)len, (char *)bytes);
+	assert_int_equal(token_verify(keys, &lax, buf_view(&token), now, &got), TOKEN_OK);
+	buf_fini(&token);
+}
+
+static void
+test_mint_by_ring(void **state)
+{
+	static const char list[] = "kid=h1 alg=HS256 file=secret kid=h2 alg=HS256 file=other "
+	    "not_after=2025-12-19T10:31:00Z kid=r alg=RS256 file=rsa";
+	struct token_keys *keys = ring("", list);
+	struct token_claims claims = { .expires = NOW + 60 };
+	struct buf token = BUF_INIT(TOKEN_MAX);
+
+	(void)state;
+	assert_mints(keys, NOW + 59, "{\"alg\":\"HS256\",\"kid\":\"h2\",\"typ\":\"JWT\"}");
+	assert_mints(keys, NOW + 60, "{\"alg\":\"HS256\",\"kid\":\"h1\",\"typ\":\"JWT\"}");
+	token_keys_free(&keys);
+	keys = ring("other", list);
+	assert_mints(keys, NOW, "{\"alg\":\"HS256\",\"typ\":\"JWT\"}");
+	token_keys_free(&keys);
+	keys = ring("", "kid=r alg=RS256 file=rsa kid=e alg=ES256 file=ec "
+	    "kid=h alg=HS256 file=secret not_after=2025-12-19T10:30:00Z");
+	assert_int_equal(token_mint(keys, &lax, &claims, NOW, &token), ERR_ABSENT);
+	assert_int_equal(token.len, 0);
+	token_keys_free(&keys);
+	buf_fini(&token);
+}
+
 int
 main(void)
 {
@@ -560,7 +1069,15 @@ main(void)
 		cmocka_unit_test(test_load),
 		cmocka_unit_test(test_load_longest),
 		cmocka_unit_test(test_load_pipe),
+		cmocka_unit_test(test_public_keys),
+		cmocka_unit_test(test_public_keys_claims),
+		cmocka_unit_test(test_public_key_as_secret),
+		cmocka_unit_test(test_kid),
+		cmocka_unit_test(test_signature_spelling),
+		cmocka_unit_test(test_not_after),
+		cmocka_unit_test(test_renamed_secret),
+		cmocka_unit_test(test_mint_by_ring),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return cmocka_run_group_tests(tests, make_issuer, remove_issuer);
 }
