@@ -1,6 +1,6 @@
 /*
- * fuzz-token.c: a token as it came, which must never be good, and claims that are signed here, so that
- * what lies behind the signature is reached too.
+ * fuzz-token.c: a token as it came, which must never be good, and claims (behind a header and a newline,
+ * if there is one) that are signed here, so that what lies behind the signature is reached too.
  */
 #include "fuzz.h"
 
@@ -29,14 +29,19 @@ add_part(struct buf *out, const void *data, size_t len)
 }
 
 static void
-sign(const uint8_t *claims, size_t size, struct buf *out)
+sign(const uint8_t *data, size_t size, struct buf *out)
 {
+	const uint8_t *newline = memchr(data, '\n', size);
+	size_t header = newline != NULL ? (size_t)(newline - data) : 0;
 	unsigned char mac[32];
 	unsigned len = sizeof(mac);
 
-	add_part(out, HEADER, strlen(HEADER));
+	if (newline != NULL)
+		add_part(out, data, header++);
+	else
+		add_part(out, HEADER, strlen(HEADER));
 	buf_puts(out, ".");
-	add_part(out, claims, size);
+	add_part(out, data + header, size - header);
 	HMAC(EVP_sha256(), SECRET, (int)strlen(SECRET), (unsigned char *)out->data, out->len, mac, &len);
 	buf_puts(out, ".");
 	add_part(out, mac, len);
