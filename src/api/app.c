@@ -142,6 +142,19 @@ worker_init(struct worker *worker, struct app *app, struct buf *why)
 	return err;
 }
 
+enum err
+worker_renew(struct worker *worker)
+{
+	struct buf why = BUF_INIT(1024);
+	bool renewed;
+	enum err err = store_renew(&worker->store, &renewed, &why);
+
+	if (err != ERR_OK)
+		log_error("api.database", LOG_TEXT("error", buf_view(&why)));
+	buf_fini(&why);
+	return err == ERR_OK ? ERR_OK : ERR_BUSY;
+}
+
 void
 worker_fini(struct worker *worker)
 {

@@ -75,4 +75,8 @@ struct worker {
 enum err worker_init(struct worker *worker, struct app *app, struct buf *why) MUST_USE;
 void worker_fini(struct worker *worker);
 
+/* Sees that the connection is to the file that is there, for the next request. ERR_BUSY: there is none
+ * that can be opened. */
+enum err worker_renew(struct worker *worker) MUST_USE;
+
 #endif

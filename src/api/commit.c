@@ -115,11 +115,38 @@ answer_all(struct ticket *group, enum err err)
 		group->err = err;
 }
 
+/* Makes sure that the store is on the file that is there. */
+static enum err
+renew(struct commit *commit)
+{
+	struct buf why = BUF_INIT(1024);
+	bool renewed;
+	enum err err = store_renew(&commit->store, &renewed, &why);
+
+	if (err != ERR_OK)
+		log_error("api.database", LOG_TEXT("error", buf_view(&why)));
+	else if (renewed)
+		log_warn("api.database-replaced");
+	buf_fini(&why);
+	return err == ERR_OK ? ERR_OK : ERR_BUSY;
+}
+
+/* Writes the group to the file that is there, before and after. */
+static enum err
+write_safely(struct commit *commit, struct ticket *group)
+{
+	enum err err = renew(commit);
+
+	if (err == ERR_OK)
+		err = write_group(commit->store, group);
+	return err == ERR_OK && store_is_moved(commit->store) ? ERR_BUSY : err;
+}
+
 /* As the leader, without the lock: writes the group and sets everybody's answer. */
 static bool
 lead(struct commit *commit, struct ticket *group)
 {
-	enum err err = write_group(commit->store, group);
+	enum err err = write_safely(commit, group);
 
 	if (err == ERR_OK) {
 		/* A ring that is not heard costs latency only. */

@@ -10,24 +10,25 @@ struct route {
 	const char *method;
 	const char *path; /* {id} stands for one segment */
 	void (*handle)(struct call *call);
+	bool always; /* also where there is no database */
 };
 
 static const struct route routes[] = {
-	{ "POST", "/api/sessions/{id}/progress", progress_report },
-	{ "GET", "/api/sessions/{id}/progress", progress_read },
-	{ "GET", "/api/sessions/{id}/progress/history", progress_history },
-	{ "POST", "/milepost/v1/progress", batch_report },
-	{ "PUT", "/milepost/v1/sessions/{id}", sessions_put },
-	{ "GET", "/milepost/v1/sessions/{id}", sessions_get },
-	{ "DELETE", "/milepost/v1/sessions/{id}", sessions_delete },
-	{ "PUT", "/milepost/v1/users/{id}", users_put },
-	{ "GET", "/milepost/v1/users/{id}", users_get },
-	{ "DELETE", "/milepost/v1/users/{id}", users_delete },
-	{ "POST", "/milepost/v1/ticket", ticket_post },
-	{ "POST", "/api/v1/login", login_post },
-	{ "GET", "/milepost/api/healthz", health_healthz },
-	{ "GET", "/milepost/api/readyz", health_readyz },
-	{ "GET", "/milepost/api/metrics", health_metrics },
+	{ "POST", "/api/sessions/{id}/progress", progress_report, false },
+	{ "GET", "/api/sessions/{id}/progress", progress_read, false },
+	{ "GET", "/api/sessions/{id}/progress/history", progress_history, false },
+	{ "POST", "/milepost/v1/progress", batch_report, false },
+	{ "PUT", "/milepost/v1/sessions/{id}", sessions_put, false },
+	{ "GET", "/milepost/v1/sessions/{id}", sessions_get, false },
+	{ "DELETE", "/milepost/v1/sessions/{id}", sessions_delete, false },
+	{ "PUT", "/milepost/v1/users/{id}", users_put, false },
+	{ "GET", "/milepost/v1/users/{id}", users_get, false },
+	{ "DELETE", "/milepost/v1/users/{id}", users_delete, false },
+	{ "POST", "/milepost/v1/ticket", ticket_post, false },
+	{ "POST", "/api/v1/login", login_post, false },
+	{ "GET", "/milepost/api/healthz", health_healthz, true },
+	{ "GET", "/milepost/api/readyz", health_readyz, false },
+	{ "GET", "/milepost/api/metrics", health_metrics, true },
 };
 
 /* Does the path fit the pattern? *id gets the segment that stands for {id}. */
@@ -104,10 +105,12 @@ route_serve(struct worker *worker, const struct request *request, struct reply *
 	const struct route *route = find(request, &call.id, &allowed);
 
 	worker->settings = app_settings(worker->app);
-	if (route != NULL)
+	if (route == NULL)
+		refuse(&allowed, reply);
+	else if (worker_renew(worker) == ERR_OK || route->always)
 		route->handle(&call);
 	else
-		refuse(&allowed, reply);
+		reply_failure(reply, ERR_BUSY);
 	if (reply->body.err != ERR_OK || reply->headers.err != ERR_OK) {
 		buf_reset(&reply->headers);
 		reply_failure(reply, ERR_NOMEM);

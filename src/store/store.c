@@ -115,6 +115,9 @@ store_close(struct store **address)
 	if (store == NULL)
 		return;
 	store_rollback(store);
+	/* SQLite would delete the WAL by its name: that of the file in our file's place. */
+	if (store->db != NULL && store_is_moved(store))
+		sqlite3_db_config(store->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	for (size_t i = 0; i < SQL__MAX; i++)
 		sqlite3_finalize(store->prepared[i]);
 	sqlite3_close(store->second);
@@ -122,6 +125,33 @@ store_close(struct store **address)
 	buf_fini(&store->kept);
 	free(store->path);
 	free(store);
+}
+
+bool
+store_is_moved(struct store *store)
+{
+	int moved = 0;
+
+	return sqlite3_file_control(store->db, "main", SQLITE_FCNTL_HAS_MOVED, &moved) == SQLITE_OK &&
+	    moved != 0;
+}
+
+enum err
+store_renew(struct store **address, bool *renewed, struct buf *why)
+{
+	struct store *old = *address, *new;
+	enum err err;
+
+	*renewed = false;
+	if (!store_is_moved(old))
+		return ERR_OK;
+	err = store_open(old->path, old->mode, old->busy_ms, &new, why);
+	if (err != ERR_OK)
+		return err;
+	store_close(address);
+	*address = new;
+	*renewed = true;
+	return ERR_OK;
 }
 
 const char *

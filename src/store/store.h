@@ -43,6 +43,13 @@ enum err store_open(const char *path, enum store_mode mode, int busy_ms, struct 
 /* Rolls back what is open, closes, sets the pointer to NULL. */
 void store_close(struct store **store);
 
+/* Was the file removed, or replaced by another, since it was opened? Then what is written is lost. */
+bool store_is_moved(struct store *store);
+
+/* Opens the file that is there now in the place of one that was moved; *renewed says if that was so.
+ * Outside transactions. Errors and why are store_open's: then *store is as it was. */
+enum err store_renew(struct store **store, bool *renewed, struct buf *why) MUST_USE;
+
 /* The text of the last failure; valid until the next call. Never NULL. */
 const char *store_error(const struct store *store);
 

@@ -123,6 +123,8 @@ admission_of_request(struct server *server, const struct request *request, struc
 	enum err err;
 
 	*out = (struct admission){ .facts.cause = TOKEN_MALFORMED };
+	if (store_is_moved(server->store))
+		return ERR_SYSTEM;
 	err = authenticate(server, request, out);
 	if (err != ERR_OK || out->facts.cause != TOKEN_OK)
 		return err;

@@ -34,6 +34,18 @@ pump_authority(struct feed *feed)
 	return err;
 }
 
+/* Sets the cursors to the database's present end. */
+static enum err
+find_end(struct feed *feed)
+{
+	enum err err = store_authority_newest(feed->store, &feed->authority);
+
+	if (err == ERR_OK)
+		err = store_event_revision(feed->store, &feed->revision);
+	feed->adrift = err != ERR_OK;
+	return err;
+}
+
 /* Authority first: an update must not reach a watcher whose right ended before it. Both reads are
  * of one state of the database. */
 static enum err
@@ -50,17 +62,30 @@ pump(struct feed *feed, struct batch *batch)
 	return err;
 }
 
+static void
+fail(struct feed *feed, enum err err)
+{
+	if (!feed->failing)
+		feed->sink.on_error(feed->sink.arg, err);
+	feed->failing = true;
+	ev_idle_stop(feed->loop, &feed->more);
+}
+
 void
 feed_pump(struct feed *feed)
 {
 	struct batch batch = { .feed = feed };
-	enum err err = pump(feed, &batch);
+	enum err err;
 
+	if (store_is_moved(feed->store)) {
+		feed->sink.on_moved(feed->sink.arg);
+		return;
+	}
+	err = feed->adrift ? find_end(feed) : ERR_OK;
+	if (err == ERR_OK)
+		err = pump(feed, &batch);
 	if (err != ERR_OK) {
-		if (!feed->failing)
-			feed->sink.on_error(feed->sink.arg, err);
-		feed->failing = true;
-		ev_idle_stop(feed->loop, &feed->more);
+		fail(feed, err);
 		return;
 	}
 	feed->failing = false;
@@ -118,6 +143,14 @@ listen_to_bell(struct feed *feed)
 	ev_io_start(feed->loop, &feed->ring);
 }
 
+void
+feed_restart(struct feed *feed, struct store *store)
+{
+	feed->store = store;
+	feed->adrift = true;
+	feed_pump(feed);
+}
+
 enum err
 feed_start(struct feed *feed, struct ev_loop *loop, struct store *store, struct bell *bell,
     int64_t poll_ms, const struct feed_sink *sink)
@@ -128,9 +161,7 @@ feed_start(struct feed *feed, struct ev_loop *loop, struct store *store, struct 
 	/* Listening begins before the cursors are read, so nothing falls between. */
 	ev_init(&feed->ring, on_ring);
 	listen_to_bell(feed);
-	err = store_authority_newest(store, &feed->authority);
-	if (err == ERR_OK)
-		err = store_event_revision(store, &feed->revision);
+	err = find_end(feed);
 	if (err != ERR_OK) {
 		ev_io_stop(loop, &feed->ring);
 		return err;

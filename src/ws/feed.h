@@ -23,6 +23,8 @@ struct feed_sink {
 	void (*on_authority)(void *arg, enum authority_kind kind, const struct id *id);
 	void (*on_authority_lost)(void *arg); /* anything may have changed */
 	void (*on_error)(void *arg, enum err err);
+	/* The database's file is not the one that the store has open: feed_restart is awaited. */
+	void (*on_moved)(void *arg);
 };
 
 struct feed {
@@ -37,6 +39,7 @@ struct feed {
 	int64_t authority;
 	bool listening;
 	bool failing;
+	bool adrift; /* the cursors are of another database */
 	ev_tstamp caught_up; /* when it last stood at the end, by the loop's clock */
 };
 
@@ -44,6 +47,9 @@ struct feed {
 enum err feed_start(struct feed *feed, struct ev_loop *loop, struct store *store, struct bell *bell,
     int64_t poll_ms, const struct feed_sink *sink) MUST_USE;
 void feed_stop(struct feed *feed);
+
+/* Goes on with another store, from its end as soon as it can be read. */
+void feed_restart(struct feed *feed, struct store *store);
 
 void feed_set_poll(struct feed *feed, int64_t poll_ms);
 

@@ -25,6 +25,8 @@ why_not_ready(struct server *server)
 
 	if (server->stopping)
 		return "stopping";
+	if (store_is_moved(server->store))
+		return "the database was removed";
 	if (store_event_revision(server->store, &revision) != ERR_OK)
 		return "the database can't be read";
 	if (!feed_is_current(&server->feed, CURRENT_SECONDS))

@@ -93,6 +93,53 @@ on_feed_error(void *arg, enum err err)
 	    LOG_STR("error", store_error(server->store)));
 }
 
+/* --- another database in the place of ours --- */
+
+/* Without it the server works all the same; only the limit per user counts in this process alone. */
+static void
+open_census(struct server *server)
+{
+	struct buf why = BUF_INIT(4096);
+
+	if (census_open(server->config->database, &server->census, &why) != ERR_OK)
+		log_warn("ws.census", LOG_TEXT("error", buf_view(&why)));
+	buf_fini(&why);
+}
+
+/* What is known of the old file means nothing in the new one: the watchers come back, and are told
+ * where it stands. */
+static void
+begin_anew(struct server *server)
+{
+	log_warn("ws.database-replaced", LOG_INT("connections", server->conn_count));
+	if (server->tickets != NULL)
+		store_close(&server->tickets);
+	if (server->census != NULL)
+		census_close(&server->census);
+	open_census(server);
+	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
+		conn_close(conn, CLOSE_RESTART, "Service restart");
+	feed_restart(&server->feed, server->store);
+}
+
+static void
+on_moved(void *arg)
+{
+	struct server *server = arg;
+	struct buf why = BUF_INIT(1024);
+	bool renewed;
+	enum err err = store_renew(&server->store, &renewed, &why);
+
+	if (renewed) {
+		begin_anew(server);
+	} else if (err != ERR_OK && !server->feed.failing) {
+		server->stats.feed_errors++;
+		log_error("ws.feed", LOG_STR("err", err_name(err)), LOG_TEXT("error", buf_view(&why)));
+		server->feed.failing = true;
+	}
+	buf_fini(&why);
+}
+
 /* --- users, in all processes --- */
 
 static void
@@ -286,22 +333,11 @@ start_watchers(struct server *server)
 	server->drain.data = server;
 }
 
-/* Without it the server works all the same; only the limit per user counts in this process alone. */
-static void
-open_census(struct server *server)
-{
-	struct buf why = BUF_INIT(4096);
-
-	if (census_open(server->config->database, &server->census, &why) != ERR_OK)
-		log_warn("ws.census", LOG_TEXT("error", buf_view(&why)));
-	buf_fini(&why);
-}
-
 static enum err
 open_parts(struct server *server, struct buf *why)
 {
 	const struct feed_sink sink = { server, on_update, on_authority, on_authority_lost,
-		on_feed_error };
+		on_feed_error, on_moved };
 	uint64_t seeds[3];
 	enum err err = digest_random(seeds, sizeof(seeds));
 

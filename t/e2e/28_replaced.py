@@ -1,0 +1,59 @@
+"""The database's file is taken away and put back, or another is put in its place, under running programs."""
+import shutil
+
+from bed import Bed, eventually, receive, until_closed
+
+
+def files(bed):
+    return [bed.dir / f"milepost.db{suffix}" for suffix in ("", "-wal", "-shm")]
+
+
+async def test_taken_away_and_put_back():
+    """No update is answered 200 while the file is away; afterwards all goes on, and nothing is lost."""
+    with Bed(poll_interval="50ms") as bed:
+        session, token = bed.session(), bed.therapist()
+        assert bed.report(session, "uploading", 1).status == 200
+        aside = bed.dir / "aside"
+        aside.mkdir()
+        async with bed.watch(session, token) as ws:
+            assert (await receive(ws))["progress"] == 1
+            for file in files(bed):
+                file.rename(aside / file.name)
+            refused = bed.report(session, "uploading", 2)
+            assert (refused.status, refused.headers["Retry-After"]) == (503, "1")
+            for program in ("ws", "api"):
+                assert bed.http("GET", f"/milepost/{program}/readyz").status == 503
+                assert bed.http("GET", f"/milepost/{program}/healthz").status == 200
+            assert bed.http("GET", f"/api/sessions/{session}/progress", bearer=token).status == 503
+            for file in files(bed):
+                (aside / file.name).rename(file)
+            assert bed.report(session, "uploading", 3).status == 200
+            assert (await receive(ws))["progress"] == 3
+        assert bed.sql("SELECT progress FROM event") == [(1,), (3,)]
+        bed.announced += [r".*no such database.*", r".*status=503.*", r".*event=api\.commit.*"]
+
+
+async def test_replaced_by_a_backup():
+    """The watchers come back and are told what the other file says, whose revisions begin earlier."""
+    with Bed(poll_interval="50ms") as bed:
+        session, token = bed.session(), bed.therapist()
+        bed.report(session, "uploading", 1)
+        bed.ctl("backup", bed.dir / "backup.db")
+        for i in range(2, 10):
+            bed.report(session, "uploading", i)
+        gone = bed.session()
+        async with bed.watch(session, token) as ws:
+            assert (await receive(ws))["progress"] == 9
+            for file in files(bed):
+                file.unlink(missing_ok=True)
+            shutil.move(bed.dir / "backup.db", bed.db)
+            closed = await until_closed(ws)
+            assert (closed.code, closed.reason) == (1012, "Service restart")
+        eventually(lambda: all(bed.http("GET", f"/milepost/{p}/readyz").status == 200 for p in ("ws", "api")), "ready")
+        async with bed.watch(session, token) as ws, bed.watch(gone, token) as other:
+            assert (await receive(ws))["progress"] == 1
+            assert (await until_closed(other)).reason == "Session not found"
+            assert bed.report(session, "uploading", 5).status == 200
+            assert (await receive(ws))["progress"] == 5
+        assert bed.sql("SELECT progress FROM event") == [(1,), (5,)]
+        bed.announced += [r".*no such database.*", r".*status=503.*", r".*event=api\.commit.*"]
