@@ -2,7 +2,8 @@
 
 # To build, and to run nginx around it.
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libfcgi-dev libjson-c-dev libjwt-dev
-libsqlite3-dev libev-dev libssl-dev libcrypt-dev libinih-dev libsystemd-dev libcurl4-openssl-dev"
+libsqlite3-dev libev-dev libssl-dev libcrypt-dev libinih-dev libsystemd-dev libseccomp-dev
+libcurl4-openssl-dev"
 RUN_PACKAGES="nginx curl openssl"
 # To test.
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils

@@ -42,6 +42,7 @@ LIBRARIES = {
     'ini.h': ('base/config.c', 1),
     'openssl/': (('base/digest.c', 'token/pem.c'), 2),
     'systemd/': ('base/service.c', 1),
+    'seccomp.h': ('base/sandbox.c', 1),
     'json-c/': ('wire/json.c', 1),
     'jwt.h': ('token/token.c', 1),
     'crypt.h': ('token/password.c', 1),

@@ -5,6 +5,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/sandbox.h"
 #include "base/service.h"
 
 #include <errno.h>
@@ -40,14 +41,19 @@ struct process {
 	struct app *app;
 	const struct options *options;
 	char *own_path; /* the socket's, to be unlinked by us; NULL: it is not ours */
+	enum sandbox sandbox;
 };
 
 static void
 on_ready(void *arg)
 {
-	(void)arg;
-	log_info("api.start", LOG_INT("pid", getpid()), LOG_STR("version", PACKAGE_VERSION),
-	    LOG_STR("sqlite", store_library_version()));
+	const struct process *process = arg;
+
+	/* A start without the filter of system calls is worth a warning. */
+	log_write(process->sandbox == SANDBOX_ON ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "api.start",
+	    LOG_FIELDS(LOG_INT("pid", getpid()), LOG_STR("version", PACKAGE_VERSION),
+	        LOG_STR("sqlite", store_library_version()),
+	        LOG_STR("sandbox", sandbox_name(process->sandbox))));
 	service_ready();
 }
 
@@ -160,6 +166,8 @@ serve(const struct options *options, struct settings *settings, struct buf *why)
 
 	if (options->socket == NULL && cgi_is_asked()) {
 		start(&process, settings, STORE_BRIEF, why);
+		/* Without a word of it, which the web server's log would have for each request. */
+		(void)sandbox_enter();
 		serve_cgi(&process, why);
 	} else {
 		int fd;
@@ -167,6 +175,7 @@ serve(const struct options *options, struct settings *settings, struct buf *why)
 		block_signals();
 		fd = listen_somewhere(&process, settings->config, why);
 		start(&process, settings, STORE_WRITE, why);
+		process.sandbox = sandbox_enter();
 		serve_fcgi(&process, fd, why);
 		close(fd);
 	}

@@ -4,6 +4,7 @@
 #include "base/fd.h"
 #include "base/log.h"
 #include "base/options.h"
+#include "base/sandbox.h"
 #include "base/service.h"
 #include "store/store.h"
 #include "token/token.h"
@@ -116,6 +117,16 @@ on_reload_signal(struct ev_loop *loop, ev_signal *w, int revents)
 	service_ready();
 }
 
+/* A start without the filter of system calls is worth a warning. */
+static void
+log_start(enum sandbox sandbox)
+{
+	log_write(sandbox == SANDBOX_ON ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "ws.start",
+	    LOG_FIELDS(LOG_INT("pid", getpid()), LOG_STR("version", PACKAGE_VERSION),
+	        LOG_STR("sqlite", store_library_version()),
+	        LOG_STR("sandbox", sandbox_name(sandbox))));
+}
+
 static void
 run(struct process *process)
 {
@@ -130,8 +141,7 @@ run(struct process *process)
 		signals[i].data = process;
 		ev_signal_start(loop, &signals[i]);
 	}
-	log_info("ws.start", LOG_INT("pid", getpid()), LOG_STR("version", PACKAGE_VERSION),
-	    LOG_STR("sqlite", store_library_version()));
+	log_start(sandbox_enter());
 	service_ready();
 	server_run(process->server);
 	/* A second TERM must not interrupt what is left to do; libev would restore its default. */
