@@ -87,7 +87,9 @@ on_replay_row(void *arg, const struct progress *progress)
 	broadcast_init(&b, progress);
 	send_update(conn, &b, false);
 	broadcast_fini(&b);
-	return conn->state == CONN_OPEN;
+	/* These frames are nobody else's: the queue's limit is theirs too. watch_drained goes on. */
+	return conn->state == CONN_OPEN &&
+	    conn->out.bytes < (size_t)conn->server->config->send_queue_max;
 }
 
 /* Where a replay begins: behind this revision. */

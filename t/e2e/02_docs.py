@@ -92,3 +92,13 @@ def test_lint(page):
     result = subprocess.run(["mandoc", "-T", "lint", "-W", "warning", TOP / "man" / page], text=True,
                             capture_output=True)
     assert result.stdout == ""
+
+
+def test_threats():
+    """Every test that the threat model names exists."""
+    text = read("docs/threats.md")
+    for name in set(re.findall(r"`([\w-]+\.(?:py|c))(?:::\w+)?`", text)):
+        folders = ("t/e2e",) if name.endswith(".py") else ("t/unit", "t/fuzz")
+        assert any((TOP / folder / name).exists() for folder in folders), name
+    for file, test in re.findall(r"`(\w+\.py)::(\w+)`", text):
+        assert f"def {test}(" in read(f"t/e2e/{file}"), f"{file}::{test}"
