@@ -44,9 +44,9 @@ struct app {
 	pthread_mutex_t lock; /* of settings */
 	struct settings *settings;
 	struct commit *commit;
-	pthread_mutex_t logins; /* of logins_now */
+	pthread_mutex_t logins; /* of both numbers */
 	pthread_cond_t login_left;
-	unsigned logins_now;
+	unsigned logins_now, logins_waiting;
 	atomic_ullong counters[COUNT__MAX];
 };
 

@@ -1,28 +1,32 @@
 /* auth.c: credentials. */
 #include "api/auth.h"
 
+#include "api/route.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/key.h"
 
 #include <string.h>
 
-static void
-refuse(struct worker *worker, enum app_counter counter, const char *cause, struct reply *reply)
+static bool
+refuse(struct call *call, enum app_counter counter, const char *cause)
 {
 	bool missing = counter == COUNT_AUTH_MISSING;
 
-	app_count(worker->app, counter);
+	app_count(call->worker->app, counter);
 	log_warn("api.auth", LOG_STR("cause", cause));
-	reply_header(reply, "WWW-Authenticate",
+	reply_header(call->reply, "WWW-Authenticate",
 	    missing ? "Bearer" : "Bearer error=\"invalid_token\"");
-	reply_problem(reply, 401, missing ? "Authentication required" : "Invalid authentication");
+	reply_problem(call->reply, 401,
+	    missing ? "Authentication required" : "Invalid authentication");
+	return false;
 }
 
-static void
-fail(struct worker *worker, enum err err, struct reply *reply)
+static bool
+fail(struct call *call, enum err err)
 {
-	reply_read_failure(reply, err, store_error(worker->store));
+	reply_read_failure(call->reply, err, store_error(call->worker->store));
+	return false;
 }
 
 /* The prefix only spares tokens the look-up: what counts is the row. */
@@ -34,68 +38,68 @@ looks_like_key(struct text credential)
 }
 
 static bool
-identify_key(struct worker *worker, struct text credential, struct principal *out,
-    struct reply *reply)
+identify_key(struct call *call, struct text credential)
 {
 	struct key_row row;
-	enum err err = store_key_find(worker->store, credential, &row);
+	enum err err = store_key_find(call->worker->store, credential, &row);
 
-	if (err == ERR_OK) {
-		*out = (struct principal){ .is_key = true, .scope = row.scope };
-		return true;
-	}
 	if (err == ERR_ABSENT)
-		refuse(worker, COUNT_AUTH_KEY, "key", reply);
-	else
-		fail(worker, err, reply);
-	return false;
+		return refuse(call, COUNT_AUTH_KEY, "key");
+	if (err != ERR_OK)
+		return fail(call, err);
+	call->principal =
+	    (struct principal){ .is_key = true, .key = row.number, .scope = row.scope };
+	return true;
+}
+
+/* The role that the token's user has by the store; ROLE_NONE: none. */
+static enum err
+find_role(const struct call *call, struct store *store, const struct token_claims *claims,
+    enum role *out)
+{
+	struct user user = { .role = ROLE_NONE };
+	enum err err = store_user_find(store, &claims->user, &user);
+
+	if (err != ERR_OK && err != ERR_ABSENT)
+		return err;
+	*out = access_role(err == ERR_OK, user.active, user.role,
+	    call->worker->settings->config->users == USERS_TOKEN, claims->role);
+	return ERR_OK;
 }
 
 static bool
-identify_user(struct worker *worker, const struct token_claims *claims, struct principal *out,
-    struct reply *reply)
+identify_user(struct call *call, const struct token_claims *claims)
 {
-	struct user user = { .role = ROLE_NONE };
-	enum err err = store_user_find(worker->store, &claims->user, &user);
 	enum role role;
+	enum err err = find_role(call, call->worker->store, claims, &role);
 
-	if (err != ERR_OK && err != ERR_ABSENT) {
-		fail(worker, err, reply);
-		return false;
-	}
-	role = access_role(err == ERR_OK, user.active, user.role,
-	    worker->settings->config->users == USERS_TOKEN, claims->role);
-	if (role == ROLE_NONE) {
-		refuse(worker, COUNT_AUTH_USER, "user", reply);
-		return false;
-	}
-	*out = (struct principal){ .user = claims->user, .role = role, .claims = *claims };
+	if (err != ERR_OK)
+		return fail(call, err);
+	if (role == ROLE_NONE)
+		return refuse(call, COUNT_AUTH_USER, "user");
+	call->principal =
+	    (struct principal){ .user = claims->user, .role = role, .claims = *claims };
 	return true;
 }
 
 bool
-auth_identify(struct worker *worker, const struct request *request, struct principal *out,
-    struct reply *reply)
+auth_identify(struct call *call)
 {
-	struct text credential = request->authorization;
+	const struct settings *settings = call->worker->settings;
+	struct text credential = call->request->authorization;
 	struct token_claims claims;
 	enum token_cause cause;
 
-	if (credential.len < 7 || !text_is_nocase((struct text){ credential.s, 7 }, "Bearer ")) {
-		refuse(worker, COUNT_AUTH_MISSING, "missing", reply);
-		return false;
-	}
+	if (credential.len < 7 || !text_is_nocase((struct text){ credential.s, 7 }, "Bearer "))
+		return refuse(call, COUNT_AUTH_MISSING, "missing");
 	credential = text_trim((struct text){ credential.s + 7, credential.len - 7 });
 	if (looks_like_key(credential))
-		return identify_key(worker, credential, out, reply);
-	cause = token_verify(worker->settings->keys, &worker->settings->rules, credential,
-	    clock_wall(), &claims);
-	if (cause != TOKEN_OK) {
-		refuse(worker, (enum app_counter)(COUNT_AUTH_TOKEN + (int)cause), token_cause_name(cause),
-		    reply);
-		return false;
-	}
-	return identify_user(worker, &claims, out, reply);
+		return identify_key(call, credential);
+	cause = token_verify(settings->keys, &settings->rules, credential, clock_wall(), &claims);
+	if (cause != TOKEN_OK)
+		return refuse(call, (enum app_counter)(COUNT_AUTH_TOKEN + (int)cause),
+		    token_cause_name(cause));
+	return identify_user(call, &claims);
 }
 
 static bool
@@ -105,34 +109,78 @@ is_admin(const struct principal *principal)
 }
 
 static bool
-permit(bool permitted, const char *detail, struct reply *reply)
+permit(struct call *call, bool permitted, const char *detail)
 {
 	if (!permitted) {
 		log_warn("api.forbidden", LOG_STR("detail", detail));
-		reply_problem(reply, 403, detail);
+		reply_problem(call->reply, 403, detail);
 	}
 	return permitted;
 }
 
 bool
-auth_may_report(const struct principal *principal, struct reply *reply)
+auth_may_report(struct call *call)
 {
-	return permit(principal->is_key || is_admin(principal),
-	    "Only a worker's key or an admin may report progress", reply);
+	return permit(call, call->principal.is_key || is_admin(&call->principal),
+	    "Only a worker's key or an admin may report progress");
 }
 
 bool
-auth_may_administer(const struct principal *principal, struct reply *reply)
+auth_may_administer(struct call *call)
 {
-	return permit(is_admin(principal), "Only an admin may do this", reply);
+	return permit(call, is_admin(&call->principal), "Only an admin may do this");
 }
 
 bool
-auth_may_read(const struct principal *principal, const struct session *session, struct reply *reply)
+auth_may_read(struct call *call, const struct session *session)
 {
+	const struct principal *principal = &call->principal;
 	bool may = principal->is_key ? is_admin(principal) :
 	    access_may_watch(principal->role, &principal->user, session->has_patient,
 	        &session->patient);
 
-	return permit(may, "Not authorized to access this session", reply);
+	return permit(call, may, "Not authorized to access this session");
+}
+
+/* A commit_fn behind a look at who asks for it. */
+struct guarded {
+	const struct call *call;
+	commit_fn fn;
+	void *arg;
+};
+
+/* Is the principal still who it was? */
+static enum err
+look_again(const struct call *call, struct store *store)
+{
+	const struct principal *principal = &call->principal;
+	enum scope scope;
+	enum role role;
+	enum err err;
+
+	if (principal->is_key) {
+		err = store_key_scope(store, principal->key, &scope);
+		if (err == ERR_ABSENT || (err == ERR_OK && scope != principal->scope))
+			return ERR_AUTH;
+		return err;
+	}
+	err = find_role(call, store, &principal->claims, &role);
+	return err == ERR_OK && role != principal->role ? ERR_AUTH : err;
+}
+
+static enum err
+run_guarded(void *arg, struct store *store)
+{
+	struct guarded *guarded = arg;
+	enum err err = look_again(guarded->call, store);
+
+	return err == ERR_OK ? guarded->fn(guarded->arg, store) : err;
+}
+
+enum err
+auth_commit(struct call *call, commit_fn fn, void *arg, size_t weight)
+{
+	struct guarded guarded = { call, fn, arg };
+
+	return commit_run(call->worker->app->commit, run_guarded, &guarded, weight);
 }

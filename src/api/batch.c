@@ -122,15 +122,16 @@ commit_batch(void *arg, struct store *store)
 	return err == ERR_OK && batch->out->err != ERR_OK ? ERR_NOMEM : err;
 }
 
-static bool
-has_too_many_lines(struct text body)
+/* How many lines there are; one more than LINES_MAX is enough to know. */
+static size_t
+count_lines(struct text body)
 {
 	struct text line;
 	size_t count = 0;
 
 	while (count <= LINES_MAX && ndjson_next(&body, &line))
 		count++;
-	return count > LINES_MAX;
+	return count;
 }
 
 static void
@@ -138,13 +139,14 @@ run_batch(struct call *call, struct text body)
 {
 	struct app *app = call->worker->app;
 	struct batch batch = { .body = body, .out = &call->reply->body };
+	size_t lines = count_lines(body);
 	enum err err;
 
-	if (has_too_many_lines(body)) {
+	if (lines > LINES_MAX) {
 		reply_problem(call->reply, 413, "The batch has more than 10000 lines");
 		return;
 	}
-	err = commit_run(app->commit, commit_batch, &batch);
+	err = auth_commit(call, commit_batch, &batch, lines > 0 ? lines : 1);
 	if (err != ERR_OK) {
 		reply_failure(call->reply, err);
 		return;
@@ -159,11 +161,10 @@ void
 batch_report(struct call *call)
 {
 	struct buf body = BUF_INIT(BODY_MAX);
-	struct principal principal;
 	enum content content;
 
-	if (auth_identify(call->worker, call->request, &principal, call->reply) &&
-	    auth_may_report(&principal, call->reply) &&
+	if (auth_identify(call) &&
+	    auth_may_report(call) &&
 	    route_read_body(call, CONTENT_NDJSON, BODY_MAX, &body, &content))
 		run_batch(call, buf_view(&body));
 	buf_fini(&body);

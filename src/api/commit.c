@@ -16,6 +16,7 @@
 struct ticket {
 	commit_fn fn;
 	void *arg;
+	size_t weight;
 	enum err err;
 	bool done;
 	pthread_cond_t wake;
@@ -81,9 +82,12 @@ static struct ticket *
 take_group(struct commit *commit)
 {
 	struct ticket *group = commit->first, *last = group;
+	size_t weight = group->weight;
 
-	for (size_t n = 1; n < commit->options.group_max && last->next != NULL; n++)
+	while (last->next != NULL && weight + last->next->weight <= commit->options.group_max) {
 		last = last->next;
+		weight += last->weight;
+	}
 	commit->first = last->next;
 	if (commit->first == NULL)
 		commit->last = &commit->first;
@@ -186,7 +190,7 @@ tidy(struct commit *commit)
 	struct commit_stats *stats = &commit->stats;
 
 	judge_wal(commit);
-	if (err == ERR_SYSTEM)
+	if (err != ERR_OK && err != ERR_BUSY)
 		log_error("api.checkpoint", LOG_STR("error", store_error(commit->store)));
 	pthread_mutex_lock(&commit->lock);
 	stats->checkpoints_whole += err == ERR_OK && result == CHECKPOINT_WHOLE;
@@ -226,7 +230,7 @@ transact(struct commit *commit, struct ticket *group)
 	commit->stats.failures += !ok;
 	histogram_observe(&commit->stats.times, clock_mono_us() - began_us);
 	answer(commit, group);
-	/* Nobody waits for the checkpoint but those who come after it. */
+	/* Of this group, only the leader waits for the checkpoint. */
 	pthread_mutex_unlock(&commit->lock);
 	if (ok)
 		tidy(commit);
@@ -255,9 +259,9 @@ lead_once(struct commit *commit)
 }
 
 enum err
-commit_run(struct commit *commit, commit_fn fn, void *arg)
+commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight)
 {
-	struct ticket ticket = { .fn = fn, .arg = arg };
+	struct ticket ticket = { .fn = fn, .arg = arg, .weight = weight };
 
 	pthread_cond_init(&ticket.wake, NULL);
 	pthread_mutex_lock(&commit->lock);

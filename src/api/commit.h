@@ -27,7 +27,7 @@ typedef enum err (*commit_fn)(void *arg, struct store *store);
 struct commit_options {
 	enum store_mode mode; /* STORE_WRITE, or STORE_BRIEF for a CGI process */
 	int busy_ms;
-	size_t group_max;     /* requests in one transaction */
+	size_t group_max;     /* updates in one transaction, unless one request has more */
 	int64_t wal_max;      /* bytes; see commit_run */
 };
 
@@ -40,13 +40,13 @@ void commit_free(struct commit **commit);
 
 /*
  * Runs fn in a transaction and returns when it is durable and the bell was rung: then the answer is
- * fn's. Otherwise it is the transaction's failure, and nothing was stored. Any number of threads.
+ * fn's. weight: about how many updates it writes, at least 1. Otherwise it is the transaction's failure, and nothing was stored. Any number of threads.
  *
  * A reader that stays in an old state of the database keeps the WAL from being begun anew. Once more
  * than wal_max of it is in use, only one transaction a second is tried, until the reader is gone; the
  * others fail with ERR_FULL, so that the disk does not fill up.
  */
-enum err commit_run(struct commit *commit, commit_fn fn, void *arg) MUST_USE;
+enum err commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight) MUST_USE;
 
 struct commit_stats {
 	uint64_t requests;   /* that went through commit_run */

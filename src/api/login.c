@@ -11,10 +11,12 @@
 
 #define LOGINS_MAX 2     /* at a time: each costs a core and some 16 MB */
 #define LOGIN_WAIT_S 2   /* for one of these places */
+#define LOGIN_SHARE 4    /* this part of the threads may wait for one: reports need the others */
+#define REFUSAL_STEP_MS 250 /* refusals come at whole steps after the request */
 
-/* Waits for a place. False: there was none in time. */
+/* Waits for a place. False: there was none in time, or too many wait. */
 static bool
-enter(struct app *app)
+enter(struct app *app, unsigned waiting_max)
 {
 	struct timespec until;
 	bool entered;
@@ -22,9 +24,11 @@ enter(struct app *app)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += LOGIN_WAIT_S;
 	pthread_mutex_lock(&app->logins);
-	while (app->logins_now >= LOGINS_MAX)
+	app->logins_waiting++;
+	while (app->logins_now >= LOGINS_MAX && app->logins_waiting <= waiting_max)
 		if (pthread_cond_timedwait(&app->login_left, &app->logins, &until) == ETIMEDOUT)
 			break;
+	app->logins_waiting--;
 	entered = app->logins_now < LOGINS_MAX;
 	app->logins_now += entered;
 	pthread_mutex_unlock(&app->logins);
@@ -40,9 +44,20 @@ leave(struct app *app)
 	pthread_mutex_unlock(&app->logins);
 }
 
+/* Hashes take as long as their method and cost; the time of a refusal must not tell which one it was,
+ * and so whether there is such a user. */
 static void
-refuse(struct call *call)
+wait_for_step(int64_t began_ms)
 {
+	int64_t ms = REFUSAL_STEP_MS - (clock_mono_ms() - began_ms) % REFUSAL_STEP_MS;
+
+	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000 }, NULL);
+}
+
+static void
+refuse(struct call *call, int64_t began_ms)
+{
+	wait_for_step(began_ms);
 	app_count(call->worker->app, COUNT_LOGIN_FAILURES);
 	log_warn("api.login-failed");
 	reply_header(call->reply, "WWW-Authenticate", "Bearer");
@@ -77,10 +92,12 @@ grant(struct call *call, const struct id *user, enum role role)
 	buf_fini(&token);
 }
 
-/* Every failure takes the same time and gives the same answer. */
+/* Every refusal gives the same answer, after a time that tells nothing. */
 static void
 check(struct call *call, struct text email, struct text password)
 {
+	unsigned waiting_max = (unsigned)call->worker->settings->config->api_threads / LOGIN_SHARE;
+	int64_t began_ms = clock_mono_ms();
 	struct user user = { .active = false };
 	enum err err = store_user_find_email(call->worker->store, email, &user);
 	bool fits;
@@ -89,7 +106,7 @@ check(struct call *call, struct text email, struct text password)
 		reply_read_failure(call->reply, err, store_error(call->worker->store));
 		return;
 	}
-	if (!enter(call->worker->app)) {
+	if (!enter(call->worker->app, waiting_max)) {
 		reply_header(call->reply, "Retry-After", "2");
 		reply_problem(call->reply, 503, "Too many logins at once; try again");
 		return;
@@ -99,7 +116,7 @@ check(struct call *call, struct text email, struct text password)
 	if (fits && user.active)
 		grant(call, &user.id, user.role);
 	else
-		refuse(call);
+		refuse(call, began_ms);
 }
 
 static void

@@ -164,7 +164,7 @@ serve(const struct options *options, struct settings *settings, struct buf *why)
 {
 	struct process process = { .options = options };
 
-	if (options->socket == NULL && cgi_is_asked()) {
+	if (cgi_is_asked()) {
 		start(&process, settings, STORE_BRIEF, why);
 		/* Without a word of it, which the web server's log would have for each request. */
 		(void)sandbox_enter();
@@ -205,7 +205,8 @@ main(int argc, char **argv)
 
 	snprintf(version, sizeof(version), PROGRAM " " PACKAGE_VERSION " (SQLite %s)",
 	    store_library_version());
-	options = options_read(argc, argv, usage, version);
+	/* Under CGI the arguments are words of the query (RFC 3875 section 4.4): a stranger's. */
+	options = options_read(cgi_is_asked() ? 1 : argc, argv, usage, version);
 	log_setup(PROGRAM, LOG_LEVEL_INFO, LOG_FORMAT_KV);
 	if (settings_load(options.config, &settings, &why) != ERR_OK) {
 		if (cgi_is_asked())

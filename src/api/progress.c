@@ -11,6 +11,7 @@
 
 #define BODY_MAX (16u << 10)
 #define NO_SESSION "Session not found"
+#define HISTORY_MAX 10000 /* updates in one answer; ?since= gets the next ones */
 #define NO_PROGRESS "No progress yet"
 
 static void
@@ -113,7 +114,7 @@ answer_report(struct call *call, struct report *report)
 static void
 run_report(struct call *call, struct report *report)
 {
-	enum err err = commit_run(call->worker->app->commit, commit_report, report);
+	enum err err = auth_commit(call, commit_report, report, 1);
 
 	if (err != ERR_OK) {
 		reply_failure(call->reply, err);
@@ -128,15 +129,14 @@ void
 progress_report(struct call *call)
 {
 	struct parsed parsed = { .body = BUF_INIT(BODY_MAX), .json = NULL };
-	struct principal principal;
 	struct session session;
 	struct report report;
 	enum content content;
 	bool ok;
 
 	report_init(&report);
-	ok = auth_identify(call->worker, call->request, &principal, call->reply) &&
-	    auth_may_report(&principal, call->reply) && find_session(call, &session) &&
+	ok = auth_identify(call) &&
+	    auth_may_report(call) && find_session(call, &session) &&
 	    route_read_body(call, CONTENT_JSON | CONTENT_FORM, BODY_MAX, &parsed.body, &content) &&
 	    (content == CONTENT_JSON ? parse_json : parse_form)(call, &parsed, &report);
 	if (ok) {
@@ -154,10 +154,7 @@ progress_report(struct call *call)
 static bool
 open_session(struct call *call, struct session *out)
 {
-	struct principal principal;
-
-	return auth_identify(call->worker, call->request, &principal, call->reply) &&
-	    find_session(call, out) && auth_may_read(&principal, out, call->reply);
+	return auth_identify(call) && find_session(call, out) && auth_may_read(call, out);
 }
 
 /* If-None-Match (RFC 9110 section 13.1.2): a list of tags, weak ones included, or "*". */
@@ -191,8 +188,23 @@ answer_progress(struct call *call, const struct progress *progress)
 	buf_fini(&etag);
 }
 
-void
-progress_read(struct call *call)
+/* Runs the reading handler in one state of the database: who may see a session is not decided in one and
+ * shown in another. */
+static void
+in_snapshot(struct call *call, void (*handle)(struct call *call))
+{
+	enum err err = store_snapshot(call->worker->store);
+
+	if (err != ERR_OK) {
+		fail(call, err);
+		return;
+	}
+	handle(call);
+	store_snapshot_end(call->worker->store);
+}
+
+static void
+read_progress(struct call *call)
 {
 	struct session session;
 	struct progress progress;
@@ -207,6 +219,12 @@ progress_read(struct call *call)
 		reply_problem(call->reply, 404, NO_PROGRESS);
 	else
 		fail(call, err);
+}
+
+void
+progress_read(struct call *call)
+{
+	in_snapshot(call, read_progress);
 }
 
 /* Reads ?since=. False: the reply is made. */
@@ -260,14 +278,14 @@ write_history(struct call *call, const struct session *session, bool with_since,
 	reply_json(call->reply, 200);
 	if (since < newest.run - 1)
 		since = newest.run - 1;
-	err = store_event_of_session(call->worker->store, session->number, since, SIZE_MAX, on_update,
+	err = store_event_of_session(call->worker->store, session->number, since, HISTORY_MAX, on_update,
 	    &history);
 	buf_puts(&call->reply->body, history.any ? "]" : "[]");
 	return err;
 }
 
-void
-progress_history(struct call *call)
+static void
+read_history(struct call *call)
 {
 	struct session session;
 	bool with_since;
@@ -276,13 +294,15 @@ progress_history(struct call *call)
 
 	if (!open_session(call, &session) || !read_since(call, &with_since, &since))
 		return;
-	err = store_snapshot(call->worker->store);
-	if (err == ERR_OK) {
-		err = write_history(call, &session, with_since, since);
-		store_snapshot_end(call->worker->store);
-	}
+	err = write_history(call, &session, with_since, since);
 	if (err == ERR_ABSENT)
 		reply_problem(call->reply, 404, NO_PROGRESS);
 	else if (err != ERR_OK)
 		fail(call, err);
+}
+
+void
+progress_history(struct call *call)
+{
+	in_snapshot(call, read_history);
 }

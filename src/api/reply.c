@@ -111,7 +111,7 @@ reply_is_failure(enum err err)
 int
 reply_status_of(enum err err)
 {
-	return err == ERR_SYSTEM ? 500 : 503;
+	return err == ERR_AUTH ? 401 : err == ERR_SYSTEM ? 500 : 503;
 }
 
 void
@@ -119,6 +119,11 @@ reply_failure(struct reply *reply, enum err err)
 {
 	int status = reply_status_of(err);
 
+	if (err == ERR_AUTH) {
+		reply_header(reply, "WWW-Authenticate", "Bearer error=\"invalid_token\"");
+		reply_problem(reply, 401, "Invalid authentication");
+		return;
+	}
 	if (status == 503)
 		reply_header(reply, "Retry-After", "1");
 	reply_problem(reply, status, status == 503 ? "The database can't take this now; try again" :

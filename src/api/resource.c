@@ -8,10 +8,7 @@
 bool
 resource_open(struct call *call, const char *missing, struct id *id)
 {
-	struct principal principal;
-
-	if (!auth_identify(call->worker, call->request, &principal, call->reply) ||
-	    !auth_may_administer(&principal, call->reply))
+	if (!auth_identify(call) || !auth_may_administer(call))
 		return false;
 	if (id_parse(call->id, id) == ERR_OK)
 		return true;
@@ -47,7 +44,7 @@ resource_delete(struct call *call, const char *missing, commit_fn fn)
 
 	if (!resource_open(call, missing, &id))
 		return;
-	err = commit_run(call->worker->app->commit, fn, &id);
+	err = auth_commit(call, fn, &id, 1);
 	if (err == ERR_OK || err == ERR_ABSENT)
 		call->reply->status = 204;
 	else

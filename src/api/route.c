@@ -86,15 +86,23 @@ refuse(struct buf *allowed, struct reply *reply)
 	reply_problem(reply, 405, "This path does not know the method");
 }
 
-/* One line for what failed; a report that went well is not worth one. */
+/* One line for what failed; a report that went well is not worth one. Of the path only the route and a
+ * whole UUID are told: a client that encodes a whole URL puts its token there. */
 static void
-log_outcome(const struct request *request, const struct reply *reply)
+log_outcome(const struct call *call, const struct route *route)
 {
+	const struct reply *reply = call->reply;
 	enum log_level level = reply->status >= 500 ? LOG_LEVEL_ERROR :
 	    reply->status >= 400 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
+	char text[ID_TEXT_LEN + 1] = "-";
+	struct id id;
 
-	log_write(level, "api.request", LOG_FIELDS(LOG_TEXT("method", request->method),
-	    LOG_TEXT("path", request->path), LOG_INT("status", reply->status)));
+	if (id_parse(call->id, &id) == ERR_OK)
+		id_format(&id, text);
+	log_write(level, "api.request",
+	    LOG_FIELDS(LOG_STR("method", route != NULL ? route->method : "-"),
+	        LOG_STR("route", route != NULL ? route->path : "-"), LOG_STR("id", text),
+	        LOG_INT("status", reply->status)));
 }
 
 void
@@ -117,7 +125,7 @@ route_serve(struct worker *worker, const struct request *request, struct reply *
 	}
 	settings_drop(&worker->settings);
 	app_count(worker->app, (enum app_counter)(COUNT_STATUS + reply->status / 100));
-	log_outcome(request, reply);
+	log_outcome(&call, route);
 	buf_fini(&allowed);
 }
 

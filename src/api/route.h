@@ -3,6 +3,7 @@
 #define API_ROUTE_H
 
 #include "api/app.h"
+#include "api/auth.h"
 #include "api/reply.h"
 #include "api/request.h"
 #include "base/text.h"
@@ -13,6 +14,7 @@ struct call {
 	const struct request *request;
 	struct text id; /* the path's {id}, unchecked; absent where the route has none */
 	struct reply *reply;
+	struct principal principal; /* once auth_identify has answered true */
 };
 
 /*

@@ -100,8 +100,7 @@ put(struct call *call, const struct json *json, void *arg)
 	if (faults.count > 0)
 		reply_faults(call->reply, &faults);
 	else
-		answer_change(call, change,
-		    commit_run(call->worker->app->commit, commit_change, change));
+		answer_change(call, change, auth_commit(call, commit_change, change, 1));
 }
 
 void

@@ -42,23 +42,23 @@ answer(struct call *call, const struct order *order)
 void
 ticket_post(struct call *call)
 {
-	struct principal principal;
+	const struct principal *principal = &call->principal;
 	struct order order;
 	enum err err;
 
-	if (!auth_identify(call->worker, call->request, &principal, call->reply))
+	if (!auth_identify(call))
 		return;
-	if (principal.is_key) {
+	if (principal->is_key) {
 		reply_problem(call->reply, 403, "A ticket stands for a user's token, not for a key");
 		return;
 	}
 	order = (struct order){ .row = {
-		.user = principal.user,
-		.role = principal.claims.role,
-		.key = principal.claims.key,
-		.token_expires = principal.claims.expires,
+		.user = principal->user,
+		.role = principal->claims.role,
+		.key = principal->claims.key,
+		.token_expires = principal->claims.expires,
 	} };
-	err = commit_run(call->worker->app->commit, commit_ticket, &order);
+	err = auth_commit(call, commit_ticket, &order, 1);
 	if (err == ERR_OK)
 		answer(call, &order);
 	else

@@ -85,19 +85,22 @@ read_email(const struct json *json, struct change *change, struct faults *faults
 }
 
 /* Hashing is slow, so it is done here, outside any transaction. */
-static void
+static enum err
 read_password(const struct json *json, struct change *change, struct faults *faults)
 {
 	enum json_kind kind = json_kind(json, "password");
+	enum err err = ERR_INPUT;
 
 	if (kind == JSON_ABSENT || kind == JSON_NULL)
-		return;
+		return ERR_OK;
 	change->has_password = true;
-	if (kind != JSON_STRING ||
-	    password_hash(json_string(json, "password"), &change->hash) != ERR_OK)
+	if (kind == JSON_STRING)
+		err = password_hash(json_string(json, "password"), &change->hash);
+	if (err == ERR_INPUT)
 		faults_add(faults, text_of("password"), "must be a string of %d to %d bytes",
 		    PASSWORD_MIN, PASSWORD_MAX);
 	change->password = buf_view(&change->hash);
+	return err == ERR_INPUT ? ERR_OK : err;
 }
 
 static void
@@ -107,7 +110,7 @@ read_hash(const struct json *json, struct change *change, struct faults *faults)
 
 	if (kind == JSON_ABSENT || kind == JSON_NULL)
 		return;
-	if (change->has_password)
+	if (json_kind(json, "password") != JSON_ABSENT && json_kind(json, "password") != JSON_NULL)
 		faults_add(faults, text_of("password_hash"), "excludes password");
 	change->has_password = true;
 	if (kind == JSON_STRING && json_string(json, "password_hash").len < HASH_MAX &&
@@ -130,16 +133,20 @@ on_member(void *arg, struct text name)
 	faults_add(arg, name, "is not a known member");
 }
 
-static void
+/* What is wrong with the input is in faults; an error is ours. */
+static enum err
 read_change(const struct json *json, struct change *change, struct faults *faults)
 {
+	enum err err = ERR_OK;
+
 	json_members(json, on_member, faults);
 	read_role(json, change, faults);
 	read_active(json, change, faults);
 	read_email(json, change, faults);
-	if (faults->count == 0)
-		read_password(json, change, faults);
 	read_hash(json, change, faults);
+	if (faults->count == 0)
+		err = read_password(json, change, faults);
+	return err;
 }
 
 static void
@@ -203,13 +210,15 @@ put(struct call *call, const struct json *json, void *arg)
 {
 	struct change *change = arg;
 	struct faults faults = { .count = 0 };
+	enum err err;
 
-	read_change(json, change, &faults);
-	if (faults.count > 0)
+	err = read_change(json, change, &faults);
+	if (err != ERR_OK)
+		reply_failure(call->reply, err);
+	else if (faults.count > 0)
 		reply_faults(call->reply, &faults);
 	else
-		answer_change(call, change,
-		    commit_run(call->worker->app->commit, commit_change, change));
+		answer_change(call, change, auth_commit(call, commit_change, change, 1));
 }
 
 void

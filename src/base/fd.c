@@ -51,6 +51,21 @@ bind_private(int fd, const struct sockaddr_un *addr)
 	return rc;
 }
 
+/* Removes what a dead program left; never a file that is no socket. */
+static int
+remove_socket(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return errno == ENOENT ? 0 : -1;
+	if (!S_ISSOCK(st.st_mode)) {
+		errno = EEXIST;
+		return -1;
+	}
+	return unlink(path) < 0 && errno != ENOENT ? -1 : 0;
+}
+
 static enum err
 listen_unix(const char *path, unsigned mode, int *out)
 {
@@ -65,7 +80,7 @@ listen_unix(const char *path, unsigned mode, int *out)
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0)
 		return ERR_SYSTEM;
-	if (unlink(path) < 0 && errno != ENOENT)
+	if (remove_socket(path) < 0)
 		goto fail;
 	if (bind_private(fd, &addr) < 0 || chmod(path, (mode_t)mode) < 0 || listen(fd, BACKLOG) < 0)
 		goto fail;

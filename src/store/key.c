@@ -70,6 +70,24 @@ store_key_find(struct store *store, struct text key, struct key_row *out)
 }
 
 enum err
+store_key_scope(struct store *store, int64_t number, enum scope *out)
+{
+	struct statement st = statement_use(store, SQL_KEY_BY_NUMBER);
+	struct key_row row;
+	enum err err = ERR_ABSENT;
+
+	statement_bind_int(&st, 1, number);
+	if (statement_row(&st)) {
+		read_key(&st, &row);
+		err = ERR_OK;
+	}
+	err = statement_done(&st, err);
+	if (err == ERR_OK)
+		*out = row.scope;
+	return err;
+}
+
+enum err
 store_key_delete(struct store *store, struct text name)
 {
 	struct statement st = statement_use(store, SQL_KEY_DELETE);

@@ -31,6 +31,9 @@ enum err store_key_new(struct store *store, enum scope scope, struct text name,
 /* Whose key is this? ERR_ABSENT: nobody's. */
 enum err store_key_find(struct store *store, struct text key, struct key_row *out) MUST_USE;
 
+/* The scope of the key with this number. ERR_ABSENT: it was revoked. */
+enum err store_key_scope(struct store *store, int64_t number, enum scope *out) MUST_USE;
+
 /* ERR_ABSENT: no key of this name. */
 enum err store_key_delete(struct store *store, struct text name) MUST_USE;
 

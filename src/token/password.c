@@ -7,6 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define BCRYPT_COST_MAX 15
+#define SHA_ROUNDS_MAX 5000000
+#define YESCRYPT_COST_MAX 15
+#define YESCRYPT_PARAMETERS_MAX 5
 #define PREFIX "$y$" /* yescrypt, at libcrypt's default cost */
 
 /* What is computed for a user who does not exist; a hash of our own making, at the same cost. */
@@ -75,6 +79,36 @@ password_fits(struct text password, struct text hash)
 	return fits;
 }
 
+/* "$y$j9T$": flags, then N's logarithm less one and the block size as digits, then what is rarely there. */
+static bool
+yescrypt_is_bearable(const char *parameters)
+{
+	static const char digits[] =
+	    "./0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+	size_t len = strcspn(parameters, "$");
+	const char *digit;
+
+	if (len < 3 || len > YESCRYPT_PARAMETERS_MAX || parameters[0] != 'j')
+		return false;
+	digit = strchr(digits, parameters[1]);
+	return digit != NULL && digit - digits <= YESCRYPT_COST_MAX;
+}
+
+/* Is it of a method, and at a cost (as crypt(5) writes them), that a login can bear? */
+static bool
+is_bearable(const char *hash)
+{
+	if (strncmp(hash, "$y$", 3) == 0)
+		return yescrypt_is_bearable(hash + 3);
+	if (strncmp(hash, "$gy$", 4) == 0)
+		return yescrypt_is_bearable(hash + 4);
+	if (strncmp(hash, "$2", 2) == 0)
+		return strlen(hash) > 6 && atoi(hash + 4) <= BCRYPT_COST_MAX;
+	if (strncmp(hash, "$5$rounds=", 10) == 0 || strncmp(hash, "$6$rounds=", 10) == 0)
+		return strtoul(hash + 10, NULL, 10) <= SHA_ROUNDS_MAX;
+	return strncmp(hash, "$5$", 3) == 0 || strncmp(hash, "$6$", 3) == 0;
+}
+
 /*
  * libcrypt judges the method, by the beginning; whether a whole hash follows is seen at its last
  * field, which every method that is still of use writes with 43 characters or more. DES crypt
@@ -90,5 +124,5 @@ password_is_hash(struct text hash)
 		return false;
 	judged = crypt_checksalt(setting);
 	return (judged == CRYPT_SALT_OK || judged == CRYPT_SALT_METHOD_LEGACY) &&
-	    strlen(strrchr(setting, '$') + 1) >= 43;
+	    strlen(strrchr(setting, '$') + 1) >= 43 && is_bearable(setting);
 }

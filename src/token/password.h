@@ -21,8 +21,8 @@ enum err password_hash(struct text password, struct buf *out) MUST_USE;
  */
 bool password_fits(struct text password, struct text hash);
 
-/* Is this a hash that libcrypt can check (yescrypt, bcrypt, sha512crypt, ...)? DES and MD5 crypt
- * are refused. */
+/* Is this a hash that libcrypt can check: yescrypt, bcrypt, sha512crypt or sha256crypt, at a cost that a
+ * login can bear (bcrypt's 15, say)? All others are refused. */
 bool password_is_hash(struct text hash);
 
 #endif

@@ -1,8 +1,13 @@
 """The REST interface around a report: credentials, methods, limits, batches."""
+import concurrent.futures
+import hashlib
 import json
+import sqlite3
 import uuid
 
 import pytest
+
+from bed import metric
 
 
 def post(bed, session, **kw):
@@ -46,6 +51,44 @@ def test_revoked_key(bed):
     assert post(bed, session, bearer=key).status == 200
     bed.sql("DELETE FROM key WHERE number = (SELECT max(number) FROM key)")
     assert post(bed, session, bearer=key).status == 401
+
+
+@pytest.mark.parametrize("what", ["worker key", "admin key", "admin", "demoted admin"])
+def test_revoked_while_waiting(bed, what):
+    """A credential that is revoked while its request waits for the database is worth nothing any more."""
+    session, user, admin = bed.session(), str(uuid.uuid4()), bed.user("admin")
+    key = bed.key("worker" if what == "worker key" else "admin")
+    hashed = hashlib.sha256(key.encode()).digest()
+    bearer = key if what.endswith("key") else bed.token(admin)
+    db = sqlite3.connect(bed.db, isolation_level=None)
+    db.execute("PRAGMA wal_autocheckpoint = 0")
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("DELETE FROM key WHERE hash = ?", (hashed,))
+    db.execute("UPDATE user SET role = 'therapist' WHERE id = ?" if what == "demoted admin" else
+               "DELETE FROM user WHERE id = ?", (admin,))
+    before = metric(bed, "milepost_api_commit_requests_total", "api")
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = [pool.submit(bed.report, session, "uploading", 1, bearer=bearer)]
+        if what != "worker key":
+            waiting.append(pool.submit(bed.json, "PUT", f"/milepost/v1/users/{user}", {"role": "admin"}, bearer=bearer))
+        # Nothing tells when they wait for the lock; that they have not been answered is all there is to see.
+        assert not concurrent.futures.wait(waiting, timeout=0.3).done
+        db.execute("COMMIT")
+        replies = [future.result() for future in waiting]
+    db.close()
+    assert {reply.status for reply in replies} == {401}
+    assert all("WWW-Authenticate" in reply.headers for reply in replies)
+    assert bed.sql("SELECT count(*) FROM event WHERE session = (SELECT number FROM session WHERE id = ?)", session) == [(0,)]
+    assert bed.sql("SELECT count(*) FROM user WHERE id = ?", user) == [(0,)]
+    assert metric(bed, "milepost_api_commit_requests_total", "api") > before
+
+
+def test_no_path_in_the_log(bed):
+    """A client that encodes a whole URL puts its token into the path: neither log has it (see bed.py)."""
+    token = bed.therapist()
+    for path in (f"/api/sessions/x%3Ftoken={token}/progress", f"/milepost/v1/sessions/x%3ftoken%3d{token}",
+                 f"/api/sessions/ws/x%3Ftoken={token}", f"/milepost/v1/x/{token}"):
+        assert bed.http("GET", path, bearer=bed.admin_key).status in (400, 404, 426)
 
 
 def test_no_session(bed):

@@ -4,13 +4,7 @@ import itertools
 import json
 import sqlite3
 
-from bed import Bed, eventually, receive, until_closed
-
-
-def metric(bed, name, program="ws"):
-    """The value of a metric; labels are part of the name."""
-    text = bed.http("GET", f"/milepost/{program}/metrics").body.decode()
-    return next((float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + " ")), 0)
+from bed import Bed, eventually, metric, receive, until_closed
 
 
 async def outcome(ws):

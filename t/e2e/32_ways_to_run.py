@@ -13,11 +13,11 @@ import websockets
 from bed import BUILD, TOP, Bed, eventually, free_ports, update
 
 
-def cgi(bed, method, path, body=b"", **env):
+def cgi(bed, method, path, body=b"", args=(), **env):
     """One request as a web server would have a CGI program serve it."""
     env = {"MILEPOST_CONFIG": str(bed.conf), "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": method,
            "REQUEST_URI": path, "QUERY_STRING": path.partition("?")[2], "CONTENT_LENGTH": str(len(body)), **env}
-    out = subprocess.run([BUILD / "milepost-api"], input=body, env={**os.environ, **env}, capture_output=True,
+    out = subprocess.run([BUILD / "milepost-api", *args], input=body, env={**os.environ, **env}, capture_output=True,
                          timeout=20).stdout
     head, _, body = out.partition(b"\r\n\r\n")
     headers = dict(line.split(": ", 1) for line in head.decode().split("\r\n"))
@@ -42,6 +42,26 @@ async def test_cgi(bed):
 def test_cgi_answers_always(bed):
     """Where not even the configuration is there, the server gets a 503, not a dead program."""
     assert cgi(bed, "GET", "/milepost/api/healthz", MILEPOST_CONFIG="/nonexistent")[0] == 503
+
+
+def test_cgi_arguments_are_a_strangers(bed):
+    """Web servers hand the words of a query to a CGI program as its arguments: none of them counts."""
+    before = bed.db.stat().st_ino
+    for args in (["-s", str(bed.db)], ["-s", str(bed.dir / "new.sock")], ["-c", "/nonexistent"], ["-t"], ["-V"],
+                 ["--help"], ["since"], ["-x"]):
+        status, _, body = cgi(bed, "GET", "/milepost/api/healthz?" + "+".join(args), args=args)
+        assert (status, body) == (200, b"ok\n"), args
+    assert bed.db.stat().st_ino == before and not (bed.dir / "new.sock").exists()
+
+
+@pytest.mark.parametrize("program", ["milepost-ws", "milepost-api"])
+def test_a_file_is_not_taken_for_a_socket(bed, program):
+    """A path that somebody mistyped is not removed."""
+    path = bed.dir / "precious"
+    path.write_text("x")
+    done = subprocess.run([BUILD / program, "-c", bed.conf, "-s", path], capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and f"{path}: File exists" in done.stderr
+    assert path.read_text() == "x"
 
 
 def test_inherited_socket():

@@ -58,6 +58,12 @@ def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
+def metric(bed, name, program="ws"):
+    """The value of a metric; labels are part of the name."""
+    text = bed.http("GET", f"/milepost/{program}/metrics").body.decode()
+    return next((float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + " ")), 0)
+
+
 class Closed(Exception):
     """What a watcher got before its connection was closed, and how it was closed."""
 

@@ -108,6 +108,15 @@ test_not_hashes(void **state)
 		"$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs",
 		"rl.3StKT.4T8M",                      /* DES: "rasmuslerdorf" */
 		"$1$rasmusle$rISCgZzpwk3UhDidwXvin0", /* MD5 */
+		/* Whoever logged in with these would occupy a core for seconds to days. */
+		"$2b$16$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
+		"$2b$31$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
+		"$6$rounds=999999999$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEd"
+		"FCoEOfaS35inz1",
+		"$y$jET$MF0DAyURVw.UgJfdt3Pv.0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA",
+		"$y$jzT$MF0DAyURVw.UgJfdt3Pv.0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA",
+		"$y$j9T.../$MF0DAyURVw.UgJfdt3Pv.0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA",
+		"$7$CU..../....JJ9gdoSi7j4saJyOJ4d6J0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA",
 		"pbkdf2_sha256$260000$salt$RdescudvJCsgt3ub+b4dWRWJTmaaJObGRdescudvJCs",
 	};
 
