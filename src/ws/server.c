@@ -12,11 +12,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#define ACCEPT_BATCH 64     /* per turn, so that a storm of handshakes leaves time for the others */
-#define ACCEPT_PAUSE 0.2    /* seconds without accepting when descriptors have run out */
 #define DRAIN_TURN_MS 50    /* between two batches of closes at a planned stop */
 #define FD_RESERVE 16       /* for the database, its WAL, the bell, the log */
 #define STORE_BUSY_MS 100   /* readers wait for a writer only while the WAL is recovered */
@@ -183,54 +179,20 @@ server_user_count(struct server *server, const struct id *user)
 	return roster_count(&server->users, user) + elsewhere;
 }
 
-/* --- accepting --- */
+/* --- connections --- */
 
-static void
-pause_accepting(struct server *server, const char *why)
-{
-	log_warn("ws.accept-paused", LOG_STR("reason", why));
-	ev_io_stop(server->loop, &server->accept);
-	ev_timer_again(server->loop, &server->accept_again);
-}
-
-/* True: there may be more to accept. */
 static bool
-accept_one(struct server *server)
+has_room(void *arg)
 {
-	int fd;
+	const struct server *server = arg;
 
-	if (server->conn_count + FD_RESERVE >= server->fd_max) {
-		pause_accepting(server, "the limit of open files is near");
-		return false;
-	}
-	fd = accept4(server->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (fd >= 0) {
-		conn_new(server, fd);
-		return true;
-	}
-	if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-		pause_accepting(server, strerror(errno));
-	return errno == ECONNABORTED || errno == EINTR;
+	return server->conn_count + FD_RESERVE < server->fd_max;
 }
 
 static void
-on_accept(struct ev_loop *loop, ev_io *w, int revents)
+on_connection(void *arg, int fd)
 {
-	(void)loop;
-	(void)revents;
-	for (int i = 0; i < ACCEPT_BATCH; i++)
-		if (!accept_one(w->data))
-			return;
-}
-
-static void
-on_accept_again(struct ev_loop *loop, ev_timer *w, int revents)
-{
-	struct server *server = w->data;
-
-	(void)revents;
-	ev_timer_stop(loop, w);
-	ev_io_start(loop, &server->accept);
+	conn_new(arg, fd);
 }
 
 /* --- the turn --- */
@@ -314,11 +276,6 @@ use_config(struct server *server, struct config *config, struct token_keys *keys
 static void
 start_watchers(struct server *server)
 {
-	ev_io_init(&server->accept, on_accept, server->listen_fd, EV_READ);
-	server->accept.data = server;
-	ev_io_start(server->loop, &server->accept);
-	ev_timer_init(&server->accept_again, on_accept_again, 0, ACCEPT_PAUSE);
-	server->accept_again.data = server;
 	ev_prepare_init(&server->before_sleep, on_before_sleep);
 	server->before_sleep.data = server;
 	ev_prepare_start(server->loop, &server->before_sleep);
@@ -377,7 +334,8 @@ server_new(struct config *config, struct token_keys *keys, int listen_fd, struct
 		return ERR_NOMEM;
 	}
 	use_config(server, config, keys);
-	server->listen_fd = listen_fd;
+	server->listener = (struct listener){ .fd = -1, .arg = server, .has_room = has_room,
+		.on_connection = on_connection };
 	server->now_ms = clock_mono_ms();
 	server->fd_max = fd_raise_limit();
 	err = open_parts(server, why);
@@ -385,11 +343,11 @@ server_new(struct config *config, struct token_keys *keys, int listen_fd, struct
 		/* What the caller gave stays the caller's. */
 		server->config = NULL;
 		server->keys = NULL;
-		server->listen_fd = -1;
 		server_free(&server);
 		return err;
 	}
 	start_watchers(server);
+	listener_start(&server->listener, server->loop, listen_fd);
 	*out = server;
 	return ERR_OK;
 }
@@ -423,10 +381,7 @@ server_stop(struct server *server)
 	}
 	server->stopping = true;
 	log_info("ws.stop", LOG_INT("connections", server->conn_count));
-	ev_io_stop(server->loop, &server->accept);
-	ev_timer_stop(server->loop, &server->accept_again);
-	close(server->listen_fd);
-	server->listen_fd = -1;
+	listener_stop(&server->listener);
 	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
 		if (conn->state == CONN_HEAD)
 			conn_lose(conn, "stopping");
@@ -472,8 +427,7 @@ server_free(struct server **out)
 		store_close(&server->store);
 	token_keys_free(&server->keys);
 	config_free(&server->config);
-	if (server->listen_fd >= 0)
-		close(server->listen_fd);
+	listener_stop(&server->listener);
 	ev_loop_destroy(server->loop);
 	free(server);
 }

@@ -15,6 +15,7 @@
 #include "ws/census.h"
 #include "ws/conn.h"
 #include "ws/feed.h"
+#include "ws/listener.h"
 #include "ws/roster.h"
 #include "ws/stats.h"
 
@@ -46,9 +47,7 @@ struct server {
 	int64_t now_ms;          /* monotonic, read once per turn */
 	struct frame *heartbeat; /* of the second heartbeat_at, for all whose turn it is */
 	int64_t heartbeat_at;
-	int listen_fd;
-	ev_io accept;
-	ev_timer accept_again;   /* runs while descriptors have run out */
+	struct listener listener;
 	ev_prepare before_sleep;
 	ev_check after_sleep;
 	ev_idle again;           /* keeps the loop from sleeping while work is left */
