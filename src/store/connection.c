@@ -52,6 +52,12 @@ connection_err(sqlite3 *db, int rc)
 enum err
 connection_why(sqlite3 *db, int rc, const char *path, struct buf *why)
 {
+	int cause = db != NULL ? sqlite3_system_errno(db) : 0;
+
+	if ((rc & 0xff) == SQLITE_CANTOPEN && (cause == EMFILE || cause == ENFILE)) {
+		buf_printf(why, "%s: %s", path, strerror(cause));
+		return ERR_SYSTEM;
+	}
 	switch (rc & 0xff) {
 	case SQLITE_NOTADB:
 	case SQLITE_CORRUPT:

@@ -278,9 +278,19 @@ drained(struct conn *conn)
 		watch_drained(conn);
 }
 
+/* Who still takes our last words, however slowly, has all the time for the next. */
 static void
-flush(struct conn *conn)
+prolong(struct conn *conn, uint32_t before)
 {
+	if (conn->out.bytes < before &&
+	    (conn->state == CONN_CLOSING || conn->state == CONN_ANSWERING))
+		conn_deadline(conn, conn->server->config->close_timeout_ms);
+}
+
+void
+conn_flush(struct conn *conn)
+{
+	uint32_t before = conn->out.bytes;
 	enum err err = outq_flush(&conn->out, conn->io.fd);
 
 	if (err == ERR_SYSTEM) {
@@ -292,6 +302,7 @@ flush(struct conn *conn)
 		return;
 	}
 	choose_events(conn);
+	prolong(conn, before);
 	if (err == ERR_OK)
 		drained(conn);
 }
@@ -309,7 +320,7 @@ conn_before_sleep(struct server *server)
 		list = conn->next_dirty;
 		conn->dirty = false;
 		if (conn->state != CONN_DEAD)
-			flush(conn);
+			conn_flush(conn);
 		if (conn->state != CONN_DEAD)
 			continue;
 		/* Its death may have marked it anew, on the list of the next turn. */

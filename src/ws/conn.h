@@ -71,6 +71,9 @@ void conn_send(struct conn *conn, struct frame *frame, bool replaceable);
 /* Hands bytes to the WebSocket reader; each whole event goes to watch.c. */
 void conn_feed(struct conn *conn, uint8_t *data, size_t len);
 
+/* Writes what is queued, as far as the socket takes it. The connection may be dead afterwards. */
+void conn_flush(struct conn *conn);
+
 /* Has conn_before_sleep look at it. */
 void conn_mark(struct conn *conn);
 

@@ -190,13 +190,18 @@ watch_begin(struct conn *conn, const struct admission *admission, bool has_since
 
 /* --- updates as they come --- */
 
-/* A watcher who can't keep up is given the newest update instead of those it missed. */
+/* A watcher who can't keep up is given the newest update instead of those it missed. That it can't is
+ * not known before the socket was asked: a burst may come within one turn. */
 static void
 make_way(struct conn *conn, const struct frame *frame)
 {
 	size_t max = (size_t)conn->server->config->send_queue_max;
 
 	if (!conn->behind && conn->out.bytes + frame->len <= max)
+		return;
+	if ((conn->io.events & EV_WRITE) == 0)
+		conn_flush(conn);
+	if (conn->state != CONN_OPEN || (!conn->behind && conn->out.bytes + frame->len <= max))
 		return;
 	conn->behind = true;
 	conn->server->stats.conflated += outq_conflate(&conn->out);
@@ -215,6 +220,8 @@ watch_update(void *arg, struct member *by_session)
 	frame = broadcast_frame(b, conn->numbered);
 	if (frame != NULL)
 		make_way(conn, frame);
+	if (conn->state != CONN_OPEN)
+		return;
 	send_update(conn, b, true);
 	close_if_ended(conn, b->progress->outcome);
 }
