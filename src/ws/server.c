@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define DRAIN_TURN_MS 50    /* between two batches of closes at a planned stop */
+#define FD_MIN 64           /* to begin with at all */
 #define FD_RESERVE 16       /* for the database, its WAL, the bell, the log */
 #define STORE_BUSY_MS 100   /* readers wait for a writer only while the WAL is recovered */
 
@@ -325,9 +326,16 @@ enum err
 server_new(struct config *config, struct token_keys *keys, int listen_fd, struct server **out,
     struct buf *why)
 {
-	struct server *server = calloc(1, sizeof(*server));
+	size_t fd_max = fd_raise_limit();
+	struct server *server;
 	enum err err;
 
+	/* libev would abort with too few. */
+	if (fd_max < FD_MIN) {
+		buf_printf(why, "%zu open files are allowed, at least %d are needed", fd_max, FD_MIN);
+		return ERR_LIMIT;
+	}
+	server = calloc(1, sizeof(*server));
 	if (server == NULL || (server->loop = ev_loop_new(EVFLAG_AUTO)) == NULL) {
 		free(server);
 		buf_puts(why, "no memory");
@@ -337,7 +345,7 @@ server_new(struct config *config, struct token_keys *keys, int listen_fd, struct
 	server->listener = (struct listener){ .fd = -1, .arg = server, .has_room = has_room,
 		.on_connection = on_connection };
 	server->now_ms = clock_mono_ms();
-	server->fd_max = fd_raise_limit();
+	server->fd_max = fd_max;
 	err = open_parts(server, why);
 	if (err != ERR_OK) {
 		/* What the caller gave stays the caller's. */

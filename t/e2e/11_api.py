@@ -7,8 +7,6 @@ import uuid
 
 import pytest
 
-from bed import metric
-
 
 def post(bed, session, **kw):
     return bed.json("POST", f"/api/sessions/{session}/progress", {"status": "uploading", "progress": 1}, **kw)
@@ -66,7 +64,7 @@ def test_revoked_while_waiting(bed, what):
     db.execute("DELETE FROM key WHERE hash = ?", (hashed,))
     db.execute("UPDATE user SET role = 'therapist' WHERE id = ?" if what == "demoted admin" else
                "DELETE FROM user WHERE id = ?", (admin,))
-    before = metric(bed, "milepost_api_commit_requests_total", "api")
+    before = bed.metric("commit_requests_total", "api")
     with concurrent.futures.ThreadPoolExecutor() as pool:
         waiting = [pool.submit(bed.report, session, "uploading", 1, bearer=bearer)]
         if what != "worker key":
@@ -80,7 +78,7 @@ def test_revoked_while_waiting(bed, what):
     assert all("WWW-Authenticate" in reply.headers for reply in replies)
     assert bed.sql("SELECT count(*) FROM event WHERE session = (SELECT number FROM session WHERE id = ?)", session) == [(0,)]
     assert bed.sql("SELECT count(*) FROM user WHERE id = ?", user) == [(0,)]
-    assert metric(bed, "milepost_api_commit_requests_total", "api") > before
+    assert bed.metric("commit_requests_total", "api") > before
 
 
 def test_no_path_in_the_log(bed):

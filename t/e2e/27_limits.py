@@ -4,7 +4,7 @@ import itertools
 import json
 import sqlite3
 
-from bed import Bed, eventually, metric, receive, until_closed
+from bed import Bed, eventually, receive, until_closed
 
 
 async def outcome(ws):
@@ -80,12 +80,12 @@ async def test_per_address():
                 assert connection[0] == status, address
                 kept.append((address, connection))
         gone = next(connection for address, connection in kept if address == "192.0.2.1")
-        watchers = metric(bed, "milepost_ws_watchers")
+        watchers = bed.metric("watchers")
         gone[2].close()
         await gone[2].wait_closed()
-        eventually(lambda: metric(bed, "milepost_ws_watchers") == watchers - 1, "it is gone")
+        eventually(lambda: bed.metric("watchers") == watchers - 1, "it is gone")
         assert (await raw(bed, "192.0.2.1", session, token))[0] == 101
-        assert metric(bed, "milepost_ws_http_refusals_total") == 3
+        assert bed.metric("http_refusals_total") == 3
         for _, connection in kept:
             connection[2].close()
 
@@ -178,7 +178,7 @@ def test_wal_is_bounded_under_an_old_reader():
         assert {reply.status for reply, _ in tries} == {200, 503}
         refused = next(reply for reply, _ in tries if reply.status == 503)
         assert refused.headers["Retry-After"] == "1"
-        assert metric(bed, "milepost_api_wal_refusals_total", "api") > 0
+        assert bed.metric("wal_refusals_total", "api") > 0
         size = (bed.dir / "milepost.db-wal").stat().st_size
         assert 8 << 20 < size < 20 << 20, size
         assert bed.http("GET", "/milepost/api/readyz").status == 503
@@ -199,20 +199,20 @@ def test_wal_is_bounded_under_an_old_reader():
 async def test_metrics_tell(bed):
     """Statuses, closes, causes, the lag, bytes waiting and the WAL are in the metrics of both programs."""
     session = bed.session()
-    before = metric(bed, 'milepost_ws_updates_total{status="uploading"}')
-    count = metric(bed, "milepost_ws_lag_seconds_count")
-    refused = metric(bed, 'milepost_api_auth_failures_total{cause="expired"}', "api")
+    before = bed.metric('updates_total{status="uploading"}')
+    count = bed.metric("lag_seconds_count")
+    refused = bed.metric('auth_failures_total{cause="expired"}', "api")
     async with bed.watch(session, bed.therapist()) as ws:
         for i in range(5):
             bed.report(session, "uploading", i)
             assert (await receive(ws))["progress"] == i
-    assert metric(bed, 'milepost_ws_updates_total{status="uploading"}') == before + 5
-    assert metric(bed, "milepost_ws_lag_seconds_count") == count + 5
-    assert metric(bed, 'milepost_ws_lag_seconds_bucket{le="+Inf"}') == count + 5
+    assert bed.metric('updates_total{status="uploading"}') == before + 5
+    assert bed.metric("lag_seconds_count") == count + 5
+    assert bed.metric('lag_seconds_bucket{le="+Inf"}') == count + 5
     bed.report(session, "uploading", 9, bearer=bed.token(bed.user("admin"), lifetime=-100))
-    assert metric(bed, 'milepost_api_auth_failures_total{cause="expired"}', "api") == refused + 1
-    assert metric(bed, "milepost_ws_feed_current") == 1
-    assert metric(bed, "milepost_ws_waiting_bytes") == 0
-    assert metric(bed, "milepost_ws_wal_bytes") == metric(bed, "milepost_api_wal_bytes", "api") > 0
-    assert metric(bed, "milepost_api_commit_seconds_count", "api") > 0
-    assert metric(bed, 'milepost_ws_closes_total{code="1000"}') > 0
+    assert bed.metric('auth_failures_total{cause="expired"}', "api") == refused + 1
+    assert bed.metric("feed_current") == 1
+    assert bed.metric("waiting_bytes") == 0
+    assert bed.metric("wal_bytes") == bed.metric("wal_bytes", "api") > 0
+    assert bed.metric("commit_seconds_count", "api") > 0
+    assert bed.metric('closes_total{code="1000"}') > 0

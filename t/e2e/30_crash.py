@@ -80,6 +80,4 @@ async def test_kill(victim):
             await asyncio.wait_for(resume(bed, poster, token, seen[poster]), 60)
             revisions = [m["revision"] for m in seen[poster]]
             assert revisions == sorted(set(revisions)), "in order, none twice"
-            stored = {m for m, in bed.sql("SELECT message FROM event e JOIN session s ON s.number = e.session "
-                                          "WHERE s.id = ?", poster.session)}
-            assert set(poster.answered) <= stored
+            assert set(poster.answered) <= {message for _, message in bed.stored(poster.session)}

@@ -58,12 +58,6 @@ def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def metric(bed, name, program="ws"):
-    """The value of a metric; labels are part of the name."""
-    text = bed.http("GET", f"/milepost/{program}/metrics").body.decode()
-    return next((float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith(name + " ")), 0)
-
-
 class Closed(Exception):
     """What a watcher got before its connection was closed, and how it was closed."""
 
@@ -152,7 +146,7 @@ class Bed:
 
     @property
     def db(self):
-        return self.dir / "milepost.db"
+        return pathlib.Path(self.config.get("database", self.dir / "milepost.db"))
 
     @property
     def conf(self):
@@ -242,6 +236,16 @@ class Bed:
         return subprocess.run([BUILD / "milepostctl", *map(str, args)], env=env, text=True,
                               capture_output=True, check=check, timeout=60, **kw)
 
+    def refuses(self, program, *words, prefix=()):
+        """The program, started beside the others, ends at once with 1 and one line that has these words."""
+        other = self.dir / "other.sock"
+        result = subprocess.run([*prefix, BUILD / program, "-c", self.conf, "-s", other], text=True,
+                                capture_output=True, timeout=PATIENCE, stdin=subprocess.DEVNULL)
+        assert result.returncode == 1, result
+        lines = [line for line in result.stderr.splitlines() if line.startswith(f"{program}: ")]
+        assert len(lines) == 1 and all(word in lines[0] for word in words), result.stderr
+        assert not other.exists()
+
     # --- data ---
 
     def sql(self, statement, *args):
@@ -252,6 +256,11 @@ class Bed:
             return db.execute(statement, args).fetchall()
         finally:
             db.close()
+
+    def stored(self, session):
+        """The revisions and messages of a session's updates, in order."""
+        return self.sql("SELECT e.revision, e.message FROM event e JOIN session s ON s.number = e.session "
+                        "WHERE s.id = ? ORDER BY e.revision", session)
 
     def key(self, scope):
         key = ("mpw_" if scope == "worker" else "mpa_") + b64(secrets.token_bytes(32))
@@ -323,15 +332,77 @@ class Bed:
                          bearer=bearer or self.worker_key,
                          Content_Type="application/x-www-form-urlencoded")
 
-    def watch(self, session, token=None, *, ticket=None, direct=None, since=None, **kw):
-        """A connection of the websockets library: through nginx by wss, or direct to the n-th socket."""
+    def batch(self, session, updates):
+        """A worker's reports of one session, as one batch: one transaction."""
+        lines = "\n".join(json.dumps({"session_id": session, **u}) for u in updates)
+        return self.http("POST", "/milepost/v1/progress", lines, bearer=self.worker_key,
+                         Content_Type="application/x-ndjson")
+
+    def metric(self, name, program="ws"):
+        """A metric's value; 0 where a labelled one has no line yet."""
+        lines = self.http("GET", f"/milepost/{program}/metrics").body.decode().splitlines()
+        return int(dict(line.rsplit(" ", 1) for line in lines).get(f"milepost_{program}_{name}", 0))
+
+    def watch(self, session, token=None, *, ticket=None, direct=None, since=None, plain=False, **kw):
+        """A connection of the websockets library: through nginx by wss (ws where plain), or direct to
+        the n-th socket."""
         query = {"token": token, "ticket": ticket, "since": since}
         query = urllib.parse.urlencode({k: v for k, v in query.items() if v is not None})
         path = f"/api/sessions/ws/{session}" + (f"?{query}" if query else "")
         kw = {"open_timeout": PATIENCE, "close_timeout": 2, "ping_interval": None, **kw}
         if direct is not None:
             return websockets.unix_connect(str(self.ws_socket(direct)), f"ws://localhost{path}", **kw)
+        if plain:
+            return websockets.connect(f"ws://localhost:{self.port}{path}", **kw)
         return websockets.connect(f"wss://localhost:{self.tls_port}{path}", ssl=self.tls, **kw)
+
+
+class RawWatcher:
+    """A watcher that reads only when it is told to, and answers nothing: a socket behind its 101.
+
+    By "direct" to milepost-ws's socket, by "plain" or "tls" through nginx, with a small receive buffer.
+    """
+
+    def __init__(self, bed, session, token, by="direct", since=0):
+        family = socket.AF_UNIX if by == "direct" else socket.AF_INET
+        self.socket = socket.socket(family, socket.SOCK_STREAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        self.socket.settimeout(PATIENCE)
+        self.socket.connect(str(bed.ws_socket()) if by == "direct" else
+                            ("127.0.0.1", bed.tls_port if by == "tls" else bed.port))
+        if by == "tls":
+            self.socket = bed.tls.wrap_socket(self.socket, server_hostname="localhost")
+        self.socket.sendall((f"GET /api/sessions/ws/{session}?token={token}&since={since} HTTP/1.1\r\n"
+                             "Host: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                             "Sec-WebSocket-Version: 13\r\n"
+                             "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").encode())
+        self.file = self.socket.makefile("rb")
+        assert b" 101 " in self.file.readline()
+        while self.file.readline() != b"\r\n":
+            pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+        self.socket.close()
+
+    def frame(self):
+        """The next frame, which must be whole: its first byte and its payload; None at the end."""
+        head = self.file.read(2)
+        if head == b"":
+            return None
+        size = head[1]
+        if size > 125:
+            size = int.from_bytes(self.file.read(2 if size == 126 else 8), "big")
+        payload = self.file.read(size)
+        assert len(head) == 2 and len(payload) == size, "cut off within a frame"
+        return head[0], payload
+
+    def frames(self):
+        """All frames up to the end."""
+        return iter(self.frame, None)
 
 
 async def receive(ws):

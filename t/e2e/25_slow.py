@@ -1,0 +1,157 @@
+"""Watchers who read slowly, not at all, or are gone: what they get, what they cost, who suffers."""
+import asyncio
+import contextlib
+import json
+import struct
+import threading
+
+import pytest
+
+from bed import BUILD, Bed, RawWatcher, eventually, until_closed, update
+
+TEXT = "x" * 990  # with a number in front at most 1,000 bytes
+STUCK = 1000
+UPDATES = 300
+
+
+def numbered(numbers, text=TEXT):
+    """Updates of a run, told apart by the number that begins their message."""
+    return [{"status": "transcribing", "progress": 20 + n * 40 // 100000, "message": f"{n} {text}"} for n in numbers]
+
+
+def overflow(bed, session, watchers=1):
+    """Posts batches until more than a batch was dropped for those who don't read; returns the last number."""
+    for first in range(1, 100000, 40):
+        assert bed.batch(session, numbered(range(first, first + 40))).status == 200
+        if bed.metric("conflated_total") > 40 * watchers:
+            return first + 39
+    raise AssertionError("nothing was dropped")
+
+
+def check_order(updates, newest):
+    """Some are left out; those that came came in order, with the newest among them."""
+    numbers = [int(u["message"].split()[0]) for u in updates]
+    revisions = [u["revision"] for u in updates]
+    assert numbers == sorted(set(numbers)) and revisions == sorted(set(revisions))
+    assert [u["progress"] for u in updates] == [20 + n * 40 // 100000 for n in numbers]
+    assert numbers[-1] == newest and len(numbers) < newest
+
+
+def updates_of(frames):
+    return [json.loads(payload) for first, payload in frames if first == 0x81 and b'"ping"' not in payload[:20]]
+
+
+@pytest.mark.parametrize("by", ["direct", "plain", "tls"])
+def test_slow(by):
+    """Who stops reading, and reads again, gets whole frames in order, the newest, and then all."""
+    with Bed(close_timeout="1m") as bed:
+        session = bed.session()
+        with RawWatcher(bed, session, bed.therapist(), by) as slow:
+            newest = overflow(bed, session)
+            got = []
+            while not got or got[-1]["message"] != f"{newest} {TEXT}":
+                got += updates_of([slow.frame()])
+            check_order(got, newest)
+            for progress in range(58, 61):  # it has caught up: nothing is left out any more
+                bed.report(session, "transcribing", progress)
+                assert [u["progress"] for u in updates_of([slow.frame()])] == [progress]
+
+
+@pytest.mark.parametrize("by", ["direct", "plain", "tls"])
+@pytest.mark.parametrize("status,reason", [("processed", b"Processing complete"), ("failed", b"Processing failed")])
+def test_end_while_stuck(by, status, reason):
+    """The end of the run comes to one who was stuck when it ended, and then the close."""
+    with Bed(close_timeout="1m") as bed:
+        session = bed.session()
+        with RawWatcher(bed, session, bed.therapist(), by) as slow:
+            newest = overflow(bed, session)
+            last = bed.report(session, status, message=f"{newest + 1} end",
+                              **({"error": "broken"} if status == "failed" else {})).json
+            frames = []
+            while not frames or frames[-1][0] != 0x88:
+                frames.append(slow.frame())
+            assert frames[-1][1] == struct.pack(">H", 1000) + reason
+            slow.socket.sendall(b"\x88\x80mask")
+            assert slow.frame() is None
+            got = updates_of(frames)
+            revision = got[-1].pop("revision")
+            assert got.pop() == last and got[-1]["revision"] < revision
+            numbers = [int(u["message"].split()[0]) for u in got]
+            assert numbers == sorted(set(numbers)) and len(numbers) < newest
+
+
+def test_end_at_a_slow_pace():
+    """Who reads all the time, only slowly, gets all up to the end of the run, however long that takes."""
+    with Bed(close_timeout="2s", send_queue_max="2m") as bed:
+        session = bed.session()
+        with RawWatcher(bed, session, bed.therapist()) as slow:
+            for first in (1, 451):
+                assert bed.batch(session, numbered(range(first, first + 450))).status == 200
+            bed.report(session, "processed")
+            frames = []
+            while not frames or frames[-1][0] != 0x88:
+                frames.append(slow.frame())
+                threading.Event().wait(0.005)  # its pace: it takes in what the kernel keeps within a second
+            got = updates_of(frames)
+            assert [int(u["message"].split()[0]) for u in got[:-1]] == list(range(1, 901))
+            assert got[-1]["status"] == "processed"
+            assert frames[-1][1] == struct.pack(">H", 1000) + b"Processing complete"
+
+
+@pytest.mark.parametrize("count,text", [(100, TEXT), (400, TEXT[:60])], ids=["large", "many"])
+async def test_burst(bed, count, text):
+    """Who reads at once misses nothing, also of 130 KB of updates that come all in one transaction."""
+    session = bed.session()
+    async with bed.watch(session, bed.therapist(), since=0, max_queue=None) as ws:
+        assert bed.batch(session, numbered(range(1, count + 1), text)).status == 200
+        bed.report(session, "processed")
+        got = (await until_closed(ws)).messages[:-1]
+        assert [int(u["message"].split()[0]) for u in got] == list(range(1, count + 1))
+
+
+def memory(pid):
+    """What the process holds: its share of every page, in bytes."""
+    with open(f"/proc/{pid}/smaps_rollup") as f:
+        return 1024 * next(int(line.split()[1]) for line in f if line.startswith("Pss:"))
+
+
+async def test_stuck_cost_little():
+    """A thousand stuck watchers cost little memory and harm no one who reads.
+
+    A queue holds references of 16 bytes to frames that all watchers share. send_queue_max (64k) are 50
+    frames of 1,300 bytes: an array of 64, which is 1 KiB, while it grows half as much again. 4 KiB
+    leave room for the allocator's holes; copies of the frames would be 64 KiB.
+    """
+    with Bed(max_connections_per_user=STUCK + 1) as bed, contextlib.ExitStack() as stack:
+        session, token = bed.session(), bed.therapist()
+        pid = bed.procs["ws0"].pid
+        for _ in range(STUCK):
+            stack.enter_context(RawWatcher(bed, session, token))
+        async with bed.watch(session, token, max_queue=None) as healthy:
+            assert bed.metric("watchers") == STUCK + 1
+            before = memory(pid)
+            for sent in numbered(range(1, UPDATES + 1)):
+                reply = await asyncio.to_thread(bed.report, session, **sent)
+                assert reply.status == 200 and await update(healthy) == reply.json
+            eventually(lambda: bed.metric("frames_total") == (STUCK + 1) * UPDATES, "all are queued")
+            per_watcher = (memory(pid) - before) / STUCK
+            print(f"{per_watcher:.0f} bytes a stuck watcher")
+            conflated = bed.metric("conflated_total")
+            assert conflated > STUCK * 50 and conflated % STUCK == 0, "all were stuck, the healthy one never"
+        if b"__asan_init" not in (BUILD / "milepost-ws").read_bytes():
+            assert per_watcher < 4096
+        stack.close()
+        eventually(lambda: bed.metric("watchers") == 0, "all are gone")
+
+
+@pytest.mark.parametrize("by", ["direct", "plain", "tls"])
+def test_vanished(by):
+    """Who never answers a ping is dropped after two heartbeats, and does not count any more."""
+    with Bed(heartbeat_interval="400ms") as bed:
+        with RawWatcher(bed, bed.session(), bed.therapist(), by) as vanished:
+            assert bed.metric("watchers") == 1
+            eventually(lambda: bed.metric("watchers") == 0, "dropped")
+            assert bed.metric('closes_total{code="1006"}') == 1
+            frames = list(vanished.frames())
+            assert [first for first, _ in frames] in ([0x81, 0x89], [0x81, 0x89] * 2), "after two heartbeats"
+        eventually(lambda: bed.metric("connections") == 1, "only that of the question is left")
