@@ -5,6 +5,8 @@ BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libfcgi-dev libj
 libsqlite3-dev libev-dev libssl-dev libcrypt-dev libinih-dev libsystemd-dev libseccomp-dev
 libcurl4-openssl-dev"
 RUN_PACKAGES="nginx curl openssl"
+# With clang: its sanitizers and libFuzzer.
+CLANG_PACKAGES="libclang-rt-14-dev"
 # To test.
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
 sqlite3 spawn-fcgi procps"
