@@ -113,7 +113,7 @@ static bool
 add_socket(scmp_filter_ctx filter)
 {
 	int rc = seccomp_rule_add_exact(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-	    SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX));
+	    SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX, 0)); /* the last is for ranges */
 
 	return rc == 0 || rc == -EINVAL;
 }

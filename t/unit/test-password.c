@@ -111,8 +111,8 @@ test_not_hashes(void **state)
 		/* Whoever logged in with these would occupy a core for seconds to days. */
 		"$2b$16$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
 		"$2b$31$XXXXXXXXXXXXXXXXXXXXXOAcXxm9kjPGEMsLznoKqmqw7tc8WCx4a",
-		"$6$rounds=999999999$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEd"
-		"FCoEOfaS35inz1",
+		("$6$rounds=999999999$saltstring$svn8UoSVapNtMuq1ukKS4tPQd8iKwSMHWjl/O817G3uBnIFNjnQJuesI68u4OTLiBFdcbYEd"
+		 "FCoEOfaS35inz1"),
 		"$y$jET$MF0DAyURVw.UgJfdt3Pv.0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA",
 		"$y$jzT$MF0DAyURVw.UgJfdt3Pv.0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA",
 		"$y$j9T.../$MF0DAyURVw.UgJfdt3Pv.0$DchbBUkQIcYeErVyfPRnCWEen.E6fASwpZAByNJ2mNA",
