@@ -138,7 +138,7 @@ thread_fini(struct thread *thread)
 }
 
 static enum err
-thread_start(struct thread *thread, struct app *app, int listen_fd, int stop_fd, struct buf *why)
+thread_init(struct thread *thread, struct app *app, int listen_fd, int stop_fd, struct buf *why)
 {
 	enum err err;
 
@@ -148,13 +148,23 @@ thread_start(struct thread *thread, struct app *app, int listen_fd, int stop_fd,
 		return err;
 	thread->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (thread->epoll_fd < 0 || watch(thread->epoll_fd, stop_fd, EPOLLIN) != ERR_OK ||
-	    watch(thread->epoll_fd, listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != ERR_OK ||
-	    pthread_create(&thread->id, NULL, run, thread) != 0) {
-		buf_printf(why, "a thread can't be started: %s", strerror(errno));
+	    watch(thread->epoll_fd, listen_fd, EPOLLIN | EPOLLEXCLUSIVE) != ERR_OK) {
+		buf_printf(why, "a thread can't wait for requests: %s", strerror(errno));
 		thread_fini(thread);
 		return ERR_SYSTEM;
 	}
 	return ERR_OK;
+}
+
+static enum err
+thread_start(struct thread *thread, struct buf *why)
+{
+	int rc = pthread_create(&thread->id, NULL, run, thread);
+
+	if (rc == 0)
+		return ERR_OK;
+	buf_printf(why, "a thread can't be started: %s", strerror(rc));
+	return ERR_SYSTEM;
 }
 
 /* Takes signals until one says stop. */
@@ -181,7 +191,7 @@ wait_for_stop(const struct fcgi_hooks *hooks)
 enum err
 fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struct buf *why)
 {
-	size_t wanted = (size_t)app->settings->config->api_threads, started = 0;
+	size_t wanted = (size_t)app->settings->config->api_threads, ready = 0, started = 0;
 	struct thread *threads = calloc(wanted, sizeof(*threads));
 	int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	enum err err = ERR_OK;
@@ -190,8 +200,13 @@ fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struc
 		buf_puts(why, "FastCGI can't be set up");
 		err = ERR_SYSTEM;
 	}
+	/* Nothing is served before everything is open. */
+	while (err == ERR_OK && ready < wanted) {
+		err = thread_init(&threads[ready], app, listen_fd, stop_fd, why);
+		ready += err == ERR_OK;
+	}
 	while (err == ERR_OK && started < wanted) {
-		err = thread_start(&threads[started], app, listen_fd, stop_fd, why);
+		err = thread_start(&threads[started], why);
 		started += err == ERR_OK;
 	}
 	if (err == ERR_OK) {
@@ -201,10 +216,10 @@ fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struc
 	}
 	if (stop_fd >= 0)
 		eventfd_write(stop_fd, 1);
-	for (size_t i = 0; i < started; i++) {
+	for (size_t i = 0; i < started; i++)
 		pthread_join(threads[i].id, NULL);
+	for (size_t i = 0; i < ready; i++)
 		thread_fini(&threads[i]);
-	}
 	if (stop_fd >= 0)
 		close(stop_fd);
 	free(threads);
