@@ -13,6 +13,7 @@ async def test_taken_away_and_put_back():
     with Bed(poll_interval="50ms") as bed:
         session, token = bed.session(), bed.therapist()
         assert bed.report(session, "uploading", 1).status == 200
+        eventually(lambda: "event=api.start" in bed.logs(), "all threads have opened the database")
         aside = bed.dir / "aside"
         aside.mkdir()
         async with bed.watch(session, token) as ws:

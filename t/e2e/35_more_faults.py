@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from bed import BUILD, PATIENCE, Bed, eventually, update
+from bed import BUILD, IS_THREAD_BUILD, PATIENCE, Bed, eventually, update
 
 PROGRAMS = ["milepost-ws", "milepost-api"]
 NEEDS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a small file system")
@@ -301,6 +301,7 @@ async def test_no_descriptors():
         assert bed.is_ready("ws")
 
 
+@pytest.mark.skipif(IS_THREAD_BUILD, reason="descriptors are not the program's alone")
 def test_no_descriptors_for_api():
     """milepost-api without any: reports wait, and are stored as soon as there are some."""
     with Bed() as bed, concurrent.futures.ThreadPoolExecutor(40) as pool:
@@ -314,6 +315,7 @@ def test_no_descriptors_for_api():
         assert bed.is_ready("api")
 
 
+@pytest.mark.skipif(IS_THREAD_BUILD, reason="descriptors are not the program's alone")
 def test_no_descriptors_for_checkpoint():
     """Where only the checkpoint lacks descriptors, updates are taken; it is made up for later."""
     with Bed() as bed:

@@ -31,6 +31,8 @@ import websockets
 
 TOP = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("MILEPOST_BUILD", TOP / "build-test"))
+# ThreadSanitizer keeps memory and descriptors of its own.
+IS_THREAD_BUILD = BUILD.name.startswith("build-thread")
 # In a log. Each sanitizer's name ends so: AddressSanitizer, LeakSanitizer, ThreadSanitizer.
 TROUBLE = re.compile(r"\[alert\]|\[emerg\]|\[crit\]|Sanitizer|runtime error|level=error")
 PATIENCE = 20  # seconds that a condition may take; reached only when something is broken
