@@ -13,6 +13,7 @@ import http.client
 import json
 import os
 import pathlib
+import random
 import re
 import resource
 import secrets
@@ -48,14 +49,16 @@ def eventually(condition, what):
 
 
 def free_ports(count):
-    """Ports that are free now, all different."""
-    sockets = [socket.socket() for _ in range(count)]
-    for s in sockets:
-        s.bind(("127.0.0.1", 0))
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
+    """Ports that are free now, all different; below those that the kernel gives to outgoing connections,
+    one of which could take a port before nginx does."""
+    first = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    ports = set()
+    while len(ports) < count:
+        port = random.randrange(first // 2, first)
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            ports.add(port)
+    return sorted(ports)
 
 
 def b64(data):
