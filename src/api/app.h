@@ -3,6 +3,7 @@
 #define API_APP_H
 
 #include "api/commit.h"
+#include "api/memo.h"
 #include "base/attr.h"
 #include "base/config.h"
 #include "base/err.h"
@@ -69,6 +70,7 @@ struct worker {
 	struct app *app;
 	struct store *store;
 	struct settings *settings; /* valid while a request is served */
+	struct memo keys;
 };
 
 /* Errors and why are store_open's. */

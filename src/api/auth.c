@@ -37,18 +37,36 @@ looks_like_key(struct text credential)
 	    (memcmp(credential.s, "mpw_", 4) == 0 || memcmp(credential.s, "mpa_", 4) == 0);
 }
 
-static bool
-identify_key(struct call *call, struct text credential)
+/* The scope of the key with this hash, as this thread met it or as the store has it now. */
+static enum err
+find_scope(struct worker *worker, const uint8_t hash[SHA256_LEN], bool presume, enum scope *out)
 {
 	struct key_row row;
-	enum err err = store_key_find(call->worker->store, credential, &row);
+	enum err err;
 
+	if (presume && memo_find(&worker->keys, hash, out))
+		return ERR_OK;
+	err = store_key_find(worker->store, hash, &row);
+	if (err != ERR_OK)
+		return err;
+	memo_put(&worker->keys, hash, row.scope);
+	*out = row.scope;
+	return ERR_OK;
+}
+
+static bool
+identify_key(struct call *call, struct text credential, bool presume)
+{
+	struct principal principal = { .is_key = true };
+	enum err err = store_key_hash(credential, principal.key);
+
+	if (err == ERR_OK)
+		err = find_scope(call->worker, principal.key, presume, &principal.scope);
 	if (err == ERR_ABSENT)
 		return refuse(call, COUNT_AUTH_KEY, "key");
 	if (err != ERR_OK)
 		return fail(call, err);
-	call->principal =
-	    (struct principal){ .is_key = true, .key = row.number, .scope = row.scope };
+	call->principal = principal;
 	return true;
 }
 
@@ -82,8 +100,8 @@ identify_user(struct call *call, const struct token_claims *claims)
 	return true;
 }
 
-bool
-auth_identify(struct call *call)
+static bool
+identify(struct call *call, bool presume)
 {
 	const struct settings *settings = call->worker->settings;
 	struct text credential = call->request->authorization;
@@ -94,12 +112,24 @@ auth_identify(struct call *call)
 		return refuse(call, COUNT_AUTH_MISSING, "missing");
 	credential = text_trim((struct text){ credential.s + 7, credential.len - 7 });
 	if (looks_like_key(credential))
-		return identify_key(call, credential);
+		return identify_key(call, credential, presume);
 	cause = token_verify(settings->keys, &settings->rules, credential, clock_wall(), &claims);
 	if (cause != TOKEN_OK)
 		return refuse(call, (enum app_counter)(COUNT_AUTH_TOKEN + (int)cause),
 		    token_cause_name(cause));
 	return identify_user(call, &claims);
+}
+
+bool
+auth_identify(struct call *call)
+{
+	return identify(call, false);
+}
+
+bool
+auth_presume(struct call *call)
+{
+	return identify(call, true);
 }
 
 static bool
@@ -154,13 +184,13 @@ static enum err
 look_again(const struct call *call, struct store *store)
 {
 	const struct principal *principal = &call->principal;
-	enum scope scope;
+	struct key_row row;
 	enum role role;
 	enum err err;
 
 	if (principal->is_key) {
-		err = store_key_scope(store, principal->key, &scope);
-		if (err == ERR_ABSENT || (err == ERR_OK && scope != principal->scope))
+		err = store_key_find(store, principal->key, &row);
+		if (err == ERR_ABSENT || (err == ERR_OK && row.scope != principal->scope))
 			return ERR_AUTH;
 		return err;
 	}
@@ -181,6 +211,9 @@ enum err
 auth_commit(struct call *call, commit_fn fn, void *arg, size_t weight)
 {
 	struct guarded guarded = { call, fn, arg };
+	enum err err = commit_run(call->worker->app->commit, run_guarded, &guarded, weight);
 
-	return commit_run(call->worker->app->commit, run_guarded, &guarded, weight);
+	if (err == ERR_AUTH && call->principal.is_key)
+		memo_drop(&call->worker->keys, call->principal.key);
+	return err;
 }

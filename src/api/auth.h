@@ -4,6 +4,7 @@
 
 #include "api/commit.h"
 #include "base/attr.h"
+#include "base/digest.h"
 #include "model/access.h"
 #include "store/account.h"
 #include "token/token.h"
@@ -14,7 +15,7 @@ struct call;
 
 struct principal {
 	bool is_key;       /* a worker's or a backend's; else a user's token */
-	int64_t key;       /* its row's number */
+	uint8_t key[SHA256_LEN]; /* its hash */
 	enum scope scope;  /* of a key */
 	struct id user;    /* of a token */
 	enum role role;    /* the database's, unless it knows no such user and users = token */
@@ -26,6 +27,13 @@ struct principal {
  * and the cause is counted and logged.
  */
 bool auth_identify(struct call *call) MUST_USE;
+
+/*
+ * The same for a request that ends in auth_commit, which looks into the database in any case: a key that
+ * this thread met before is taken to be what it was then. Most requests are a worker's, and each look
+ * with a connection of its own would read the pages anew that the last commit has changed.
+ */
+bool auth_presume(struct call *call) MUST_USE;
 
 /* May the principal report progress, administer, or read this session? False: the reply is 403. */
 bool auth_may_report(struct call *call) MUST_USE;

@@ -163,8 +163,7 @@ batch_report(struct call *call)
 	struct buf body = BUF_INIT(BODY_MAX);
 	enum content content;
 
-	if (auth_identify(call) &&
-	    auth_may_report(call) &&
+	if (auth_presume(call) && auth_may_report(call) &&
 	    route_read_body(call, CONTENT_NDJSON, BODY_MAX, &body, &content))
 		run_batch(call, buf_view(&body));
 	buf_fini(&body);

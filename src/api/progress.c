@@ -20,21 +20,13 @@ fail(struct call *call, enum err err)
 	reply_read_failure(call->reply, err, store_error(call->worker->store));
 }
 
-/* The session of the path. False: the reply is made. */
+/* The path's id. What is no UUID is no session's. False: the reply is made. */
 static bool
-find_session(struct call *call, struct session *out)
+read_id(struct call *call, struct id *out)
 {
-	struct id id;
-	enum err err = id_parse(call->id, &id);
-
-	if (err == ERR_OK)
-		err = store_session_find(call->worker->store, &id, out);
-	if (err == ERR_OK)
+	if (id_parse(call->id, out) == ERR_OK)
 		return true;
-	if (reply_is_failure(err))
-		fail(call, err);
-	else
-		reply_problem(call->reply, 404, NO_SESSION);
+	reply_problem(call->reply, 404, NO_SESSION);
 	return false;
 }
 
@@ -129,18 +121,17 @@ void
 progress_report(struct call *call)
 {
 	struct parsed parsed = { .body = BUF_INIT(BODY_MAX), .json = NULL };
-	struct session session;
 	struct report report;
 	enum content content;
+	struct id session;
 	bool ok;
 
 	report_init(&report);
-	ok = auth_identify(call) &&
-	    auth_may_report(call) && find_session(call, &session) &&
+	ok = auth_presume(call) && auth_may_report(call) && read_id(call, &session) &&
 	    route_read_body(call, CONTENT_JSON | CONTENT_FORM, BODY_MAX, &parsed.body, &content) &&
 	    (content == CONTENT_JSON ? parse_json : parse_form)(call, &parsed, &report);
 	if (ok) {
-		report.update.session = session.id;
+		report.update.session = session;
 		run_report(call, &report);
 	}
 	json_free(&parsed.json);
@@ -149,6 +140,25 @@ progress_report(struct call *call)
 }
 
 /* --- reading --- */
+
+/* The session of the path. False: the reply is made. */
+static bool
+find_session(struct call *call, struct session *out)
+{
+	struct id id;
+	enum err err;
+
+	if (!read_id(call, &id))
+		return false;
+	err = store_session_find(call->worker->store, &id, out);
+	if (err == ERR_OK)
+		return true;
+	if (err == ERR_ABSENT)
+		reply_problem(call->reply, 404, NO_SESSION);
+	else
+		fail(call, err);
+	return false;
+}
 
 /* Who asks may read the session. False: the reply is made. */
 static bool

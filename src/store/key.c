@@ -47,18 +47,19 @@ read_key(struct statement *st, struct key_row *out)
 }
 
 enum err
-store_key_find(struct store *store, struct text key, struct key_row *out)
+store_key_hash(struct text key, uint8_t hash[SHA256_LEN])
 {
-	struct statement st;
-	struct key_row row;
-	uint8_t hash[SHA256_LEN];
-	enum err err = digest_sha256(key.s, key.len, hash);
+	return digest_sha256(key.s, key.len, hash);
+}
 
-	if (err != ERR_OK)
-		return err;
-	st = statement_use(store, SQL_KEY_BY_HASH);
-	statement_bind_blob(&st, 1, hash, sizeof(hash));
-	err = ERR_ABSENT;
+enum err
+store_key_find(struct store *store, const uint8_t hash[SHA256_LEN], struct key_row *out)
+{
+	struct statement st = statement_use(store, SQL_KEY_BY_HASH);
+	struct key_row row;
+	enum err err = ERR_ABSENT;
+
+	statement_bind_blob(&st, 1, hash, SHA256_LEN);
 	if (statement_row(&st)) {
 		read_key(&st, &row);
 		err = statement_keep(store, (struct text *const[]){ &row.name }, 1);
@@ -66,24 +67,6 @@ store_key_find(struct store *store, struct text key, struct key_row *out)
 	err = statement_done(&st, err);
 	if (err == ERR_OK)
 		*out = row;
-	return err;
-}
-
-enum err
-store_key_scope(struct store *store, int64_t number, enum scope *out)
-{
-	struct statement st = statement_use(store, SQL_KEY_BY_NUMBER);
-	struct key_row row;
-	enum err err = ERR_ABSENT;
-
-	statement_bind_int(&st, 1, number);
-	if (statement_row(&st)) {
-		read_key(&st, &row);
-		err = ERR_OK;
-	}
-	err = statement_done(&st, err);
-	if (err == ERR_OK)
-		*out = row.scope;
 	return err;
 }
 

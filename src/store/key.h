@@ -4,6 +4,7 @@
 
 #include "base/attr.h"
 #include "base/buf.h"
+#include "base/digest.h"
 #include "base/err.h"
 #include "base/text.h"
 #include "model/access.h"
@@ -28,11 +29,12 @@ struct key_row {
 enum err store_key_new(struct store *store, enum scope scope, struct text name,
     char text[KEY_TEXT_LEN + 1], struct key_row *out) MUST_USE;
 
-/* Whose key is this? ERR_ABSENT: nobody's. */
-enum err store_key_find(struct store *store, struct text key, struct key_row *out) MUST_USE;
+/* What is stored of a key, and found again. ERR_SYSTEM: libcrypto refuses. */
+enum err store_key_hash(struct text key, uint8_t hash[SHA256_LEN]) MUST_USE;
 
-/* The scope of the key with this number. ERR_ABSENT: it was revoked. */
-enum err store_key_scope(struct store *store, int64_t number, enum scope *out) MUST_USE;
+/* Whose key is this? ERR_ABSENT: nobody's. */
+enum err store_key_find(struct store *store, const uint8_t hash[SHA256_LEN], struct key_row *out)
+    MUST_USE;
 
 /* ERR_ABSENT: no key of this name. */
 enum err store_key_delete(struct store *store, struct text name) MUST_USE;

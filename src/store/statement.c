@@ -52,7 +52,6 @@ static const char *const texts[SQL__MAX] = {
 	[SQL_KEY_NEW] =
 	    "INSERT INTO key (hash, scope, name) VALUES (?1, ?2, ?3) RETURNING number, created_at",
 	[SQL_KEY_BY_HASH] = "SELECT " KEY_COLUMNS " FROM key WHERE hash = ?1",
-	[SQL_KEY_BY_NUMBER] = "SELECT " KEY_COLUMNS " FROM key WHERE number = ?1",
 	[SQL_KEY_DELETE] = "DELETE FROM key WHERE name = ?1",
 	[SQL_KEY_EACH] = "SELECT " KEY_COLUMNS " FROM key ORDER BY number",
 

@@ -58,3 +58,19 @@ async def test_replaced_by_a_backup():
             assert (await receive(ws))["progress"] == 5
         assert bed.sql("SELECT progress FROM event") == [(1,), (5,)]
         bed.announced += [r".*no such database.*", r".*status=503.*", r".*event=api\.commit.*"]
+
+
+def test_key_of_the_other_database():
+    """A key that only the file before knew is worth nothing, though another has its number now."""
+    with Bed(api_threads=1) as bed:
+        session = bed.session()
+        bed.ctl("backup", bed.dir / "backup.db")
+        old = bed.key("worker")
+        assert bed.report(session, "uploading", 1, bearer=old).status == 200
+        for file in files(bed):
+            file.unlink(missing_ok=True)
+        shutil.move(bed.dir / "backup.db", bed.db)
+        new = bed.key("worker")
+        assert bed.report(session, "uploading", 2, bearer=old).status == 401
+        assert bed.report(session, "uploading", 2, bearer=new).status == 200
+        bed.announced += [r".*no such database.*", r".*status=503.*", r".*event=api\.commit.*"]

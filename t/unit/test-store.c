@@ -742,6 +742,15 @@ collect_key(void *arg, const struct key_row *key)
 	buf_printf(arg, "%s:%.*s ", scope_name(key->scope), TEXT_ARG(key->name));
 }
 
+static enum err
+find_key(struct store *store, const char *key, struct key_row *out)
+{
+	uint8_t hash[SHA256_LEN];
+
+	assert_int_equal(store_key_hash(text_of(key), hash), ERR_OK);
+	return store_key_find(store, hash, out);
+}
+
 static void
 test_keys(void **state)
 {
@@ -763,19 +772,19 @@ test_keys(void **state)
 	assert_memory_equal(admin, "mpa_", 4);
 	assert_int_equal(store_key_new(store, SCOPE_ADMIN, text_of("gpu"), admin, &row),
 	    ERR_CONFLICT);
-	assert_int_equal(store_key_find(store, text_of(worker), &row), ERR_OK);
+	assert_int_equal(find_key(store, worker, &row), ERR_OK);
 	assert_int_equal(row.scope, SCOPE_WORKER);
 	assert_true(text_is(row.name, "gpu"));
-	assert_int_equal(store_key_find(store, text_of(admin), &row), ERR_OK);
+	assert_int_equal(find_key(store, admin, &row), ERR_OK);
 	assert_int_equal(row.scope, SCOPE_ADMIN);
 	worker[KEY_TEXT_LEN - 1] = worker[KEY_TEXT_LEN - 1] == 'A' ? 'B' : 'A';
-	assert_int_equal(store_key_find(store, text_of(worker), &row), ERR_ABSENT);
-	assert_int_equal(store_key_find(store, text_of(""), &row), ERR_ABSENT);
+	assert_int_equal(find_key(store, worker, &row), ERR_ABSENT);
+	assert_int_equal(find_key(store, "", &row), ERR_ABSENT);
 	assert_int_equal(store_key_each(store, collect_key, &out), ERR_OK);
 	assert_string_equal(buf_cstr(&out), "worker:gpu admin:peer ");
 	assert_int_equal(store_key_delete(store, text_of("peer")), ERR_OK);
 	assert_int_equal(store_key_delete(store, text_of("peer")), ERR_ABSENT);
-	assert_int_equal(store_key_find(store, text_of(admin), &row), ERR_ABSENT);
+	assert_int_equal(find_key(store, admin, &row), ERR_ABSENT);
 	buf_fini(&out);
 }
 
