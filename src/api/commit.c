@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +19,8 @@ struct ticket {
 	void *arg;
 	size_t weight;
 	enum err err;
-	bool done;
-	pthread_cond_t wake;
+	bool done;    /* answered; else, once it is woken, it is to lead */
+	sem_t wake;
 	struct ticket *next;
 };
 
@@ -201,80 +202,106 @@ tidy(struct commit *commit)
 	pthread_mutex_unlock(&commit->lock);
 }
 
-/* Wakes a group whose answers are set. A ticket is gone as soon as its thread saw done. */
+/* Wakes a group whose answers are set, without a lock that those who wake would run into. A ticket but
+ * the leader's own is gone as soon as its thread is awake. */
 static void
-answer(struct commit *commit, struct ticket *group)
+answer(struct ticket *group, const struct ticket *own)
 {
 	while (group != NULL) {
 		struct ticket *next = group->next;
 
-		commit->stats.requests++;
 		group->done = true;
-		pthread_cond_signal(&group->wake);
+		if (group != own)
+			sem_post(&group->wake);
 		group = next;
 	}
 }
 
-/* One transaction as the leader; called and left with the lock held. */
+/* As the leader, without the lock: one transaction, from the answers on to the checkpoint, for which of
+ * this group only the leader waits. */
 static void
-transact(struct commit *commit, struct ticket *group)
+transact(struct commit *commit, struct ticket *group, const struct ticket *own)
 {
 	int64_t began_us = clock_mono_us();
-	bool ok;
+	bool ok = lead(commit, group);
 
-	commit->began_ms = began_us / 1000;
-	pthread_mutex_unlock(&commit->lock);
-	ok = lead(commit, group);
 	pthread_mutex_lock(&commit->lock);
 	commit->stats.groups++;
 	commit->stats.failures += !ok;
 	histogram_observe(&commit->stats.times, clock_mono_us() - began_us);
-	answer(commit, group);
-	/* Of this group, only the leader waits for the checkpoint. */
 	pthread_mutex_unlock(&commit->lock);
+	answer(group, own);
 	if (ok)
 		tidy(commit);
-	pthread_mutex_lock(&commit->lock);
-	commit->began_ms = 0;
 }
 
-/* Serves one group; called and left with the lock held. */
+/* As the leader: serves the group that begins with the own ticket. */
 static void
-lead_once(struct commit *commit)
+serve_group(struct commit *commit, const struct ticket *own)
 {
-	struct ticket *group = take_group(commit);
+	struct ticket *group;
+	int64_t now_ms = clock_mono_ms();
+	bool refused = commit->wal_full && now_ms < commit->probe_ms;
 
-	commit->led = true;
-	if (commit->wal_full && clock_mono_ms() < commit->probe_ms) {
-		commit->stats.wal_refusals++;
+	pthread_mutex_lock(&commit->lock);
+	group = take_group(commit);
+	commit->began_ms = now_ms;
+	commit->stats.wal_refusals += refused;
+	pthread_mutex_unlock(&commit->lock);
+	if (refused) {
 		answer_all(group, ERR_FULL);
-		answer(commit, group);
+		answer(group, own);
 	} else {
-		transact(commit, group);
+		transact(commit, group, own);
 	}
-	commit->led = false;
-	/* The next in line leads from here. */
-	if (commit->first != NULL)
-		pthread_cond_signal(&commit->first->wake);
+}
+
+/* Appends the ticket. True: nobody leads, so its thread does. */
+static bool
+enqueue(struct commit *commit, struct ticket *ticket)
+{
+	bool first;
+
+	pthread_mutex_lock(&commit->lock);
+	*commit->last = ticket;
+	commit->last = &ticket->next;
+	first = !commit->led;
+	commit->led = true;
+	commit->stats.requests++;
+	pthread_mutex_unlock(&commit->lock);
+	return first;
+}
+
+/* The next in line leads from here, if there is one. */
+static void
+hand_over(struct commit *commit)
+{
+	struct ticket *next;
+
+	pthread_mutex_lock(&commit->lock);
+	commit->began_ms = 0;
+	next = commit->first;
+	commit->led = next != NULL;
+	pthread_mutex_unlock(&commit->lock);
+	if (next != NULL)
+		sem_post(&next->wake);
 }
 
 enum err
 commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight)
 {
 	struct ticket ticket = { .fn = fn, .arg = arg, .weight = weight };
+	bool leads;
 
-	pthread_cond_init(&ticket.wake, NULL);
-	pthread_mutex_lock(&commit->lock);
-	*commit->last = &ticket;
-	commit->last = &ticket.next;
-	while (!ticket.done) {
-		if (commit->led)
-			pthread_cond_wait(&ticket.wake, &commit->lock);
-		else
-			lead_once(commit);
+	sem_init(&ticket.wake, 0, 0);
+	leads = enqueue(commit, &ticket);
+	while (!leads && sem_wait(&ticket.wake) != 0)
+		continue; /* interrupted by a signal */
+	if (!ticket.done) {
+		serve_group(commit, &ticket);
+		hand_over(commit);
 	}
-	pthread_mutex_unlock(&commit->lock);
-	pthread_cond_destroy(&ticket.wake);
+	sem_destroy(&ticket.wake);
 	return ticket.err;
 }
 

@@ -4,17 +4,39 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <pthread.h>
+
+/* Of libcrypto's default provider, fetched once: each use of EVP_sha256() itself would search for it
+ * anew, under a lock that all threads share. NULL where libcrypto refuses. Never freed. */
+static EVP_MD *sha1, *sha256;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+static void
+fetch(void)
+{
+	sha1 = EVP_MD_fetch(NULL, "SHA1", NULL);
+	sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+static enum err
+digest(EVP_MD *const *md, const void *data, size_t len, uint8_t *out)
+{
+	pthread_once(&once, fetch);
+	if (*md == NULL)
+		return ERR_SYSTEM;
+	return EVP_Digest(data, len, out, NULL, *md, NULL) == 1 ? ERR_OK : ERR_SYSTEM;
+}
 
 enum err
 digest_sha1(const void *data, size_t len, uint8_t out[SHA1_LEN])
 {
-	return EVP_Digest(data, len, out, NULL, EVP_sha1(), NULL) == 1 ? ERR_OK : ERR_SYSTEM;
+	return digest(&sha1, data, len, out);
 }
 
 enum err
 digest_sha256(const void *data, size_t len, uint8_t out[SHA256_LEN])
 {
-	return EVP_Digest(data, len, out, NULL, EVP_sha256(), NULL) == 1 ? ERR_OK : ERR_SYSTEM;
+	return digest(&sha256, data, len, out);
 }
 
 enum err

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -139,13 +140,25 @@ open_failed(sqlite3 *db, int rc, const char *path, struct buf *why)
 	return cause == EACCES || cause == EROFS ? ERR_FULL : ERR_SYSTEM;
 }
 
+/* SQLite's statistics of memory, which nobody asks for, cost a lock that all threads share, at each
+ * allocation. To be said before its first use. */
+static void
+set_up_library(void)
+{
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 enum err
 connection_open(const char *path, int busy_ms, sqlite3 **out, int *version, struct buf *why)
 {
+	static pthread_once_t once = PTHREAD_ONCE_INIT;
 	sqlite3 *db = NULL;
 	int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
-	int rc = sqlite3_open_v2(path, &db, flags, NULL);
 	enum err err;
+	int rc;
+
+	pthread_once(&once, set_up_library);
+	rc = sqlite3_open_v2(path, &db, flags, NULL);
 
 	if (rc != SQLITE_OK) {
 		err = open_failed(db, rc, path, why);
