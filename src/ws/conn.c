@@ -52,6 +52,20 @@ leave(struct conn *conn)
 	conn->replaying = false;
 }
 
+/* How long the client may take now that it is told the end. What waits for it, the last update maybe, waits
+ * as long as one may be silent: who stopped to read for a while shall find it. */
+static int64_t
+farewell_ms(const struct conn *conn)
+{
+	const struct config *config = conn->server->config;
+	int64_t silent_until = conn->heard_ms + 2 * config->heartbeat_interval_ms;
+	int64_t left = silent_until - conn->server->now_ms;
+
+	if (conn->state != CONN_CLOSING || conn->out.count == 0 || left < config->close_timeout_ms)
+		return config->close_timeout_ms;
+	return left;
+}
+
 void
 conn_enter(struct conn *conn, enum conn_state state)
 {
@@ -70,7 +84,7 @@ conn_enter(struct conn *conn, enum conn_state state)
 		break;
 	case CONN_ANSWERING:
 	case CONN_CLOSING:
-		conn_deadline(conn, config->close_timeout_ms);
+		conn_deadline(conn, farewell_ms(conn));
 		break;
 	case CONN_DEAD:
 		ev_timer_stop(server->loop, &conn->timer);
@@ -278,13 +292,16 @@ drained(struct conn *conn)
 		watch_drained(conn);
 }
 
-/* Who still takes our last words, however slowly, has all the time for the next. */
+/* Who still takes our last words, however slowly, has all the time for the next: that is a sign of life,
+ * too. */
 static void
 prolong(struct conn *conn, uint32_t before)
 {
-	if (conn->out.bytes < before &&
-	    (conn->state == CONN_CLOSING || conn->state == CONN_ANSWERING))
-		conn_deadline(conn, conn->server->config->close_timeout_ms);
+	if (conn->out.bytes == before ||
+	    (conn->state != CONN_CLOSING && conn->state != CONN_ANSWERING))
+		return;
+	conn->heard_ms = conn->server->now_ms;
+	conn_deadline(conn, farewell_ms(conn));
 }
 
 void

@@ -57,16 +57,25 @@ def test_slow(by):
                 assert [u["progress"] for u in updates_of([slow.frame()])] == [progress]
 
 
+def outlast_close_timeout(bed):
+    """Returns when one who is refused, and does not answer the close, is given up."""
+    with RawWatcher(bed, bed.session(), "none") as refused:
+        assert [first for first, _ in refused.frames()] == [0x88]
+
+
 @pytest.mark.parametrize("by", ["direct", "plain", "tls"])
 @pytest.mark.parametrize("status,reason", [("processed", b"Processing complete"), ("failed", b"Processing failed")])
 def test_end_while_stuck(by, status, reason):
-    """The end of the run comes to one who was stuck when it ended, and then the close."""
-    with Bed(close_timeout="1m") as bed:
+    """The end of the run comes to one who was stuck when it ended, and for much longer than close_timeout,
+    and then the close."""
+    with Bed(close_timeout="50ms") as bed:
         session = bed.session()
         with RawWatcher(bed, session, bed.therapist(), by) as slow:
             newest = overflow(bed, session)
             last = bed.report(session, status, message=f"{newest + 1} end",
                               **({"error": "broken"} if status == "failed" else {})).json
+            for _ in range(10):
+                outlast_close_timeout(bed)
             frames = []
             while not frames or frames[-1][0] != 0x88:
                 frames.append(slow.frame())
@@ -107,6 +116,16 @@ async def test_burst(bed, count, text):
         bed.report(session, "processed")
         got = (await until_closed(ws)).messages[:-1]
         assert [int(u["message"].split()[0]) for u in got] == list(range(1, count + 1))
+
+
+def test_vanished_at_the_end():
+    """Who neither reads nor says a word when the run ends is given up after two heartbeats all the same."""
+    with Bed(close_timeout="50ms", heartbeat_interval="2s") as bed:
+        session = bed.session()
+        with RawWatcher(bed, session, bed.therapist()):
+            overflow(bed, session)
+            bed.report(session, "processed")
+            eventually(lambda: bed.metric("connections") == 1, "it is given up")
 
 
 def memory(pid):
