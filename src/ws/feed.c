@@ -193,5 +193,6 @@ feed_stop(struct feed *feed)
 bool
 feed_is_current(const struct feed *feed, double seconds)
 {
-	return !feed->failing && ev_now(feed->loop) - feed->caught_up <= seconds;
+	/* Where nothing happens it looks no more often than it polls. */
+	return !feed->failing && ev_now(feed->loop) - feed->caught_up <= seconds + feed->poll.repeat;
 }

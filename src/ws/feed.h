@@ -56,7 +56,7 @@ void feed_set_poll(struct feed *feed, int64_t poll_ms);
 /* Reads one batch now; the rest, if any, in the next turns. */
 void feed_pump(struct feed *feed);
 
-/* Has it stood at the end of the database within the last seconds? */
+/* Has it stood at the end of the database within the last seconds, and the time between two polls? */
 bool feed_is_current(const struct feed *feed, double seconds);
 
 #endif

@@ -2,17 +2,19 @@
 import asyncio
 import concurrent.futures
 import contextlib
+import json
 import os
 import pathlib
 import resource
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 import time
 
 import pytest
 
-from bed import BUILD, IS_THREAD_BUILD, PATIENCE, Bed, eventually, update
+from bed import BUILD, IS_THREAD_BUILD, PATIENCE, Bed, RawWatcher, eventually, update
 
 PROGRAMS = ["milepost-ws", "milepost-api"]
 NEEDS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="needs root, for a small file system")
@@ -233,6 +235,31 @@ async def test_bell(fault, poll):
                 bell.unlink()
                 bed.report(session, "uploading", 4)
                 assert (await update(ws))["progress"] == 4 and bell.exists()
+
+
+# --- a feed that hangs ---
+
+def test_stuck_feed():
+    """A row that can't be made out stops the feed, not the reading of the database: readyz and the metrics
+    tell it, the log says why, once; when the row is mended what came behind it is sent."""
+    with Bed(poll_interval="50ms") as bed:
+        bed.announced.append(r".*event=ws\.feed .*impossible value.*")
+        session = bed.session()
+        bed.report(session, "uploading", 1)
+        with RawWatcher(bed, session, bed.therapist()) as watcher:
+            assert json.loads(watcher.frame()[1])["progress"] == 1
+            with contextlib.closing(sqlite3.connect(bed.db, isolation_level=None)) as db:
+                db.execute("PRAGMA wal_autocheckpoint = 0")
+                db.execute("PRAGMA ignore_check_constraints = ON")
+                db.execute("UPDATE event SET outcome = 'odd', revision = revision + 1")
+            eventually(lambda: not bed.is_ready("ws"), "it is told")
+            assert b"the feed is behind" in bed.http("GET", "/milepost/ws/readyz").body
+            assert (bed.metric("feed_current"), bed.metric("feed_errors_total")) == (0, 1)
+            assert bed.http("GET", "/milepost/ws/healthz").status == 200
+            bed.sql("UPDATE event SET outcome = 'running', progress = 2")
+            assert json.loads(watcher.frame()[1])["progress"] == 2
+        eventually(lambda: bed.is_ready("ws"), "ready again")
+        assert bed.metric("feed_current") == 1
 
 
 # --- descriptors ---
