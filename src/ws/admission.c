@@ -135,10 +135,8 @@ admission_of_request(struct server *server, const struct request *request, struc
 	err = store_snapshot(server->store);
 	if (err != ERR_OK)
 		return err;
-	err = find_both(server, &out->claims.user, out->claims.role, is_id ? &session_id : NULL,
+	return find_both(server, &out->claims.user, out->claims.role, is_id ? &session_id : NULL,
 	    out);
-	store_snapshot_end(server->store);
-	return err;
 }
 
 enum err

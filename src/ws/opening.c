@@ -123,22 +123,22 @@ count_address(struct conn *conn, struct text address)
 static enum err
 open_websocket(struct conn *conn, const struct request *request)
 {
+	struct store *store = conn->server->store;
 	struct admission admission;
 	enum err err;
 
 	if (!count_address(conn, request->address))
 		return ERR_OK;
 	err = admission_of_request(conn->server, request, &admission);
-	if (err == ERR_AGAIN)
-		return err;
-	if (err != ERR_OK) {
+	if (err == ERR_OK) {
+		carry_out(conn, request, &admission);
+	} else if (err != ERR_AGAIN) {
 		log_error("ws.database", LOG_INT("conn", conn->number),
-		    LOG_STR("error", store_error(conn->server->store)));
+		    LOG_STR("error", store_error(store)));
 		answer_refusal(conn, 503, "the database can't be read");
-		return ERR_OK;
 	}
-	carry_out(conn, request, &admission);
-	return ERR_OK;
+	store_snapshot_end(store);
+	return err == ERR_AGAIN ? err : ERR_OK;
 }
 
 static enum err

@@ -132,10 +132,21 @@ replay(struct conn *conn)
 		end_replay(conn);
 }
 
+/* A replay reads ahead of the feed, which tells of rights that ended: so these are looked at too, in the
+ * same state of the database. */
 void
 watch_drained(struct conn *conn)
 {
-	replay(conn);
+	struct store *store = conn->server->store;
+
+	if (store_snapshot(store) != ERR_OK) {
+		close_internal(conn);
+		return;
+	}
+	watch_review(conn);
+	if (conn->state == CONN_OPEN)
+		replay(conn);
+	store_snapshot_end(store);
 }
 
 static void

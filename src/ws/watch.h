@@ -9,7 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The connection was admitted and its 101 is queued: joins the rosters, sends what there is. */
+/* The connection was admitted and its 101 is queued: joins the rosters, sends what there is, by the store's
+ * snapshot that is open. */
 void watch_begin(struct conn *conn, const struct admission *admission, bool has_since, int64_t since);
 
 /* A roster_fn over a session's members: hands the update (arg: struct broadcast) to each. */

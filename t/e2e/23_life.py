@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from bed import Bed, receive, until_closed, update
+from bed import Bed, RawWatcher, receive, until_closed, update
 from frames import PING, PONG, TEXT, Wire, frame
 
 INVALID = (1008, "Invalid authentication")
@@ -59,6 +59,22 @@ async def test_authority_is_live(bed, by):
             assert await closed_by(bed, ws, lambda: act(user, session)) == expected, name
             bed.report(other, "uploading", 1)
             assert (await update(fine))["progress"] == 1
+
+
+def test_right_ends_in_a_replay():
+    """Who lost the right while kept updates are being sent gets none that came after, though nobody rang."""
+    with Bed(poll_interval="60s") as bed:
+        user, session = bed.user("therapist"), bed.session()
+        for first in range(0, 2400, 40):
+            bed.batch(session, [{"status": "transcribing", "progress": 20 + n // 100, "message": f"{n} {'x' * 900}"}
+                                for n in range(first, first + 40)])
+        with RawWatcher(bed, session, bed.token(user)) as watcher:
+            bed.sql("UPDATE user SET is_active = 0 WHERE id = ?", user)
+            bed.sql("INSERT INTO event SELECT revision + 1, session, run, status, rank, outcome, progress, 'too late',"
+                    " error, eta, updated_at, created_at, stored_ms FROM event ORDER BY revision DESC LIMIT 1")
+            *updates, (first, payload) = watcher.frames()
+            assert (first, payload[2:].decode()) == (0x88, INVALID[1])
+            assert 0 < len(updates) <= 2400 and b"too late" not in b"".join(payload for _, payload in updates)
 
 
 async def test_session_made_anew(bed):
