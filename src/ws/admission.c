@@ -86,8 +86,12 @@ use_ticket(struct server *server, struct text ticket, struct admission *out)
 	int64_t now = clock_wall();
 	enum err err = open_tickets(server);
 
-	if (err == ERR_OK)
-		err = store_ticket_take(server->tickets, ticket, now, &row);
+	if (err != ERR_OK) {
+		out->why = "it can't be opened for tickets";
+		return err == ERR_BUSY ? ERR_AGAIN : ERR_SYSTEM; /* absent is the file, not the ticket */
+	}
+	err = store_ticket_take(server->tickets, ticket, now, &row);
+	out->why = store_error(server->tickets);
 	if (err == ERR_BUSY)
 		return ERR_AGAIN;
 	if (err == ERR_ABSENT) {
@@ -122,7 +126,7 @@ admission_of_request(struct server *server, const struct request *request, struc
 	bool is_id = id_parse(request->session, &session_id) == ERR_OK;
 	enum err err;
 
-	*out = (struct admission){ .facts.cause = TOKEN_MALFORMED };
+	*out = (struct admission){ .facts.cause = TOKEN_MALFORMED, .why = "it was removed" };
 	if (store_is_moved(server->store))
 		return ERR_SYSTEM;
 	err = authenticate(server, request, out);
@@ -132,6 +136,7 @@ admission_of_request(struct server *server, const struct request *request, struc
 	out->facts.user_connections_max = (size_t)server->config->max_connections_per_user;
 	out->facts.connections = server->open_count;
 	out->facts.connections_max = (size_t)server->config->max_connections;
+	out->why = store_error(server->store);
 	err = store_snapshot(server->store);
 	if (err != ERR_OK)
 		return err;

@@ -18,6 +18,7 @@ struct admission {
 	struct facts facts;
 	struct token_claims claims; /* if facts.cause is TOKEN_OK */
 	struct session session;     /* if facts.session_exists */
+	const char *why;            /* on an error: what the database said; valid until its next call */
 };
 
 /* Of a new connection: session is the path's text. Errors are the store's: no verdict is possible

@@ -134,8 +134,9 @@ open_websocket(struct conn *conn, const struct request *request)
 		carry_out(conn, request, &admission);
 	} else if (err != ERR_AGAIN) {
 		log_error("ws.database", LOG_INT("conn", conn->number),
-		    LOG_STR("error", store_error(store)));
-		answer_refusal(conn, 503, "the database can't be read");
+		    LOG_STR("error", admission.why));
+		answer_refusal(conn, 503, err == ERR_FULL ? "the database can't be written" :
+		    "the database can't be read");
 	}
 	store_snapshot_end(store);
 	return err == ERR_AGAIN ? err : ERR_OK;

@@ -399,6 +399,11 @@ server_stop(struct server *server)
 void
 server_reload(struct server *server, struct config *config, struct token_keys *keys)
 {
+	char *configured = config->database;
+
+	/* What is opened later, for tickets, say, is of the database that is open. */
+	config->database = server->config->database;
+	server->config->database = configured;
 	config_free(&server->config);
 	token_keys_free(&server->keys);
 	use_config(server, config, keys);

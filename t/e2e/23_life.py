@@ -166,7 +166,16 @@ async def test_reload():
             bed.write_config(client_messages="nonsense")
             await until(reload(".reload-failed"))
             assert await acknowledges(), "the old configuration stays"
-            bed.write_config(client_messages="ignore")
+            # A key that needs a restart changes nothing, not even what is opened for the first time.
+            bed.write_config(client_messages="ignore", database=bed.dir / "other.db")
+            bed.procs["ws0"].send_signal(signal.SIGHUP)
+            await until(lambda: asyncio.sleep(0, bed.logs().count("ws.reload ") + bed.logs().count("ws.reload\n") >= 2))
+            ticket = bed.http("POST", "/milepost/v1/ticket", bearer=token).json["ticket"]
+            bed.hidden.append(ticket)
+            async with bed.watch(session, ticket=ticket) as by_ticket:
+                bed.config.pop("database")
+                bed.report(session, "uploading", 1)
+                assert (await update(by_ticket))["progress"] == (await update(ws))["progress"] == 1
             (bed.dir / "jwt.secret").write_text("an entirely new secret of more than 32 bytes")
             bed.procs["ws0"].send_signal(signal.SIGHUP)
             closed = await until_closed(ws)

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import re
 import resource
 import shutil
 import sqlite3
@@ -13,6 +14,7 @@ import tempfile
 import time
 
 import pytest
+import websockets
 
 from bed import BUILD, IS_THREAD_BUILD, PATIENCE, Bed, RawWatcher, eventually, update
 
@@ -33,6 +35,12 @@ def small_disk():
             subprocess.run(["umount", folder], check=True)
     finally:
         folder.rmdir()
+
+
+def ticket(bed, token):
+    reply = bed.http("POST", "/milepost/v1/ticket", bearer=token)
+    bed.hidden.append(reply.json["ticket"])
+    return bed.hidden[-1]
 
 
 def is_refused(reply):
@@ -141,6 +149,25 @@ def test_read_only():
         bed.ready()
         assert bed.report(session, "uploading", 2).status == 200
         bed.announced.append(r".*\[crit\] .*connect\(\).*")
+
+
+@NEEDS_ROOT
+async def test_ticket_on_a_full_disk():
+    """A ticket that can't be taken is told to come back, and is good when there is room again."""
+    with small_disk() as disk, Bed(database=disk / "milepost.db") as bed:
+        bed.announced.append(r".*event=(api\.(commit|request|checkpoint)|ws\.database) .*")
+        session, token = bed.session(), bed.therapist()
+        bed.report(session, "transcribing", 20)
+        one = ticket(bed, token)
+        with full_disk(bed):
+            while bed.report(session, "transcribing", 20, message=os.urandom(400).hex()).status == 200:
+                pass
+            with pytest.raises(websockets.InvalidStatusCode) as refusal:
+                await bed.watch(session, ticket=one, direct=0)
+            assert (refusal.value.status_code, refusal.value.headers["Retry-After"]) == (503, "1")
+            assert re.search(r'event=ws\.database conn=\d+ error="[^"]*full', bed.logs())
+        async with bed.watch(session, ticket=one) as ws:
+            assert (await update(ws))["progress"] == 20
 
 
 # --- files that go away ---
