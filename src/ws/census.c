@@ -25,12 +25,13 @@ struct census {
 	uint32_t used;   /* entries with a key, in ours */
 };
 
-/* Lays or looks for a lock of one region. */
+/* Lays or looks for a lock. That of a region's number says that its owner lives; that of its number and
+ * CENSUS_REGIONS more, that somebody has taken it, and may still be emptying it. */
 static int
-region_lock(int fd, int command, unsigned region, struct flock *lock)
+region_lock(int fd, int command, unsigned number, struct flock *lock)
 {
 	*lock = (struct flock){ .l_type = F_WRLCK, .l_whence = SEEK_SET,
-		.l_start = (off_t)region, .l_len = 1 };
+		.l_start = (off_t)number, .l_len = 1 };
 	return fcntl(fd, command, lock);
 }
 
@@ -62,21 +63,35 @@ key_of(const struct id *user)
 	return h != 0 ? h : 1;
 }
 
-/* Takes a region that nobody holds, and empties it. */
+static enum err
+empty(const struct census *census)
+{
+	static const struct entry none[RUN];
+
+	for (uint32_t at = 0; at < CENSUS_ENTRIES; at += RUN)
+		if (pwrite(census->fd, none, sizeof(none), offset_of(census->region, at)) !=
+		    (ssize_t)sizeof(none))
+			return ERR_SYSTEM;
+	return ERR_OK;
+}
+
+/* Takes a region that nobody holds. It is emptied before it is seen to live: what a dead process left there
+ * must at no moment count as ours. */
 static enum err
 claim(struct census *census)
 {
-	static const struct entry none[RUN];
 	struct flock lock;
+	enum err err;
 
 	for (census->region = 0; census->region < CENSUS_REGIONS; census->region++) {
-		if (region_lock(census->fd, F_OFD_SETLK, census->region, &lock) != 0)
+		if (region_lock(census->fd, F_OFD_SETLK, CENSUS_REGIONS + census->region, &lock) != 0 ||
+		    is_alive(census, census->region))
 			continue;
-		for (uint32_t at = 0; at < CENSUS_ENTRIES; at += RUN)
-			if (pwrite(census->fd, none, sizeof(none), offset_of(census->region, at)) !=
-			    (ssize_t)sizeof(none))
-				return ERR_SYSTEM;
-		return ERR_OK;
+		err = empty(census);
+		if (err == ERR_OK &&
+		    region_lock(census->fd, F_OFD_SETLK, census->region, &lock) != 0)
+			err = ERR_SYSTEM;
+		return err;
 	}
 	return ERR_FULL;
 }

@@ -154,6 +154,31 @@ test_killed(void **state)
 	census_close(&b);
 }
 
+/* Who looks while a place is taken over never sees what was left there. */
+static void
+test_looked_at_while_taken_over(void **state)
+{
+	struct census *b = open_census(*state), *a;
+	int status = 0;
+
+	for (unsigned round = 0; round < 20; round++) {
+		pid_t pid;
+
+		a = open_census(*state);
+		set(a, 1, 5);
+		census_close(&a);
+		pid = fork();
+		if (pid == 0) {
+			a = open_census(*state);
+			_exit(0);
+		}
+		while (waitpid(pid, &status, WNOHANG) == 0)
+			assert_int_equal(elsewhere(b, 1), 0);
+		assert_int_equal(status, 0);
+	}
+	census_close(&b);
+}
+
 /* Many users over time are no trouble, as long as not too many are there at once. */
 static void
 test_full(void **state)
@@ -205,6 +230,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_each_sees_the_others, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_looked_at_while_taken_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_full, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_places, setup, teardown),
 	};
