@@ -16,6 +16,7 @@
 #define DRAIN_TURN_MS 50    /* between two batches of closes at a planned stop */
 #define FD_MIN 64           /* to begin with at all */
 #define FD_RESERVE 16       /* for the database, its WAL, the bell, the log */
+#define CENSUS_AGAIN 1.0    /* seconds between tries to open the census */
 #define STORE_BUSY_MS 100   /* readers wait for a writer only while the WAL is recovered */
 
 struct frame *
@@ -90,53 +91,6 @@ on_feed_error(void *arg, enum err err)
 	    LOG_STR("error", store_error(server->store)));
 }
 
-/* --- another database in the place of ours --- */
-
-/* Without it the server works all the same; only the limit per user counts in this process alone. */
-static void
-open_census(struct server *server)
-{
-	struct buf why = BUF_INIT(4096);
-
-	if (census_open(server->config->database, &server->census, &why) != ERR_OK)
-		log_warn("ws.census", LOG_TEXT("error", buf_view(&why)));
-	buf_fini(&why);
-}
-
-/* What is known of the old file means nothing in the new one: the watchers come back, and are told
- * where it stands. */
-static void
-begin_anew(struct server *server)
-{
-	log_warn("ws.database-replaced", LOG_INT("connections", server->conn_count));
-	if (server->tickets != NULL)
-		store_close(&server->tickets);
-	if (server->census != NULL)
-		census_close(&server->census);
-	open_census(server);
-	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
-		conn_close(conn, CLOSE_RESTART, "Service restart");
-	feed_restart(&server->feed, server->store);
-}
-
-static void
-on_moved(void *arg)
-{
-	struct server *server = arg;
-	struct buf why = BUF_INIT(1024);
-	bool renewed;
-	enum err err = store_renew(&server->store, &renewed, &why);
-
-	if (renewed) {
-		begin_anew(server);
-	} else if (err != ERR_OK && !server->feed.failing) {
-		server->stats.feed_errors++;
-		log_error("ws.feed", LOG_STR("err", err_name(err)), LOG_TEXT("error", buf_view(&why)));
-		server->feed.failing = true;
-	}
-	buf_fini(&why);
-}
-
 /* --- users, in all processes --- */
 
 static void
@@ -148,6 +102,34 @@ tell_census(struct server *server, const struct id *user)
 		err = census_set(server->census, user, (uint32_t)roster_count(&server->users, user));
 	if (err != ERR_OK)
 		log_warn("ws.census", LOG_STR("err", err_name(err)));
+}
+
+/* Without it the server works all the same; only the limit per user counts in this process alone. It is
+ * tried again, until a full disk has room, say. */
+static void
+open_census(struct server *server)
+{
+	struct buf why = BUF_INIT(4096);
+	bool again = ev_is_active(&server->census_again);
+
+	if (census_open(server->config->database, &server->census, &why) == ERR_OK) {
+		ev_timer_stop(server->loop, &server->census_again);
+		for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
+			if (conn->by_user.group != NULL)
+				tell_census(server, roster_id(&conn->by_user));
+	} else if (!again) {
+		log_warn("ws.census", LOG_TEXT("error", buf_view(&why)));
+		ev_timer_again(server->loop, &server->census_again);
+	}
+	buf_fini(&why);
+}
+
+static void
+on_census_again(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	(void)loop;
+	(void)revents;
+	open_census(w->data);
 }
 
 enum err
@@ -178,6 +160,42 @@ server_user_count(struct server *server, const struct id *user)
 	size_t elsewhere = server->census != NULL ? census_elsewhere(server->census, user) : 0;
 
 	return roster_count(&server->users, user) + elsewhere;
+}
+
+/* --- another database in the place of ours --- */
+
+/* What is known of the old file means nothing in the new one: the watchers come back, and are told
+ * where it stands. */
+static void
+begin_anew(struct server *server)
+{
+	log_warn("ws.database-replaced", LOG_INT("connections", server->conn_count));
+	if (server->tickets != NULL)
+		store_close(&server->tickets);
+	if (server->census != NULL)
+		census_close(&server->census);
+	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
+		conn_close(conn, CLOSE_RESTART, "Service restart");
+	open_census(server);
+	feed_restart(&server->feed, server->store);
+}
+
+static void
+on_moved(void *arg)
+{
+	struct server *server = arg;
+	struct buf why = BUF_INIT(1024);
+	bool renewed;
+	enum err err = store_renew(&server->store, &renewed, &why);
+
+	if (renewed) {
+		begin_anew(server);
+	} else if (err != ERR_OK && !server->feed.failing) {
+		server->stats.feed_errors++;
+		log_error("ws.feed", LOG_STR("err", err_name(err)), LOG_TEXT("error", buf_view(&why)));
+		server->feed.failing = true;
+	}
+	buf_fini(&why);
 }
 
 /* --- connections --- */
@@ -346,6 +364,8 @@ server_new(struct config *config, struct token_keys *keys, int listen_fd, struct
 		.on_connection = on_connection };
 	server->now_ms = clock_mono_ms();
 	server->fd_max = fd_max;
+	ev_timer_init(&server->census_again, on_census_again, 0, CENSUS_AGAIN);
+	server->census_again.data = server;
 	err = open_parts(server, why);
 	if (err != ERR_OK) {
 		/* What the caller gave stays the caller's. */

@@ -37,6 +37,7 @@ struct server {
 	struct feed feed;
 	struct roster sessions, users, addresses;
 	struct census *census;   /* owned; NULL: users are counted in this process alone */
+	ev_timer census_again;   /* runs while it can't be opened */
 	struct stats stats;
 	struct conn *conns;      /* all of them */
 	struct conn *dirty;

@@ -45,6 +45,37 @@ async def test_per_user_over_all_processes():
             await ws.close()
 
 
+async def test_per_user_once_the_file_can_be_made():
+    """Where the shared file can't be made each process counts by itself, until it can: then those who are in
+    already count for all."""
+    with Bed(ws=2, max_connections_per_user=2) as bed:
+        for name in ("ws0", "ws1"):
+            bed.end(name)
+        shared = bed.dir / "milepost.db-watchers"
+        shared.unlink()
+        shared.mkdir()
+        for i in range(2):
+            bed.start_ws(i)
+        bed.ready()
+        token, session = bed.therapist(), bed.session()
+        bed.report(session, "uploading", 3)
+        async with bed.watch(session, token, direct=0) as a, bed.watch(session, token, direct=1) as b, \
+                bed.watch(session, token, direct=1) as c:
+            assert [await outcome(ws) for ws in (a, b, c)] == [3, 3, 3], "two in one of them"
+            shared.rmdir()
+            eventually(shared.is_file, "it is made")
+            eventually(lambda: len(regions(shared)) == 2, "by both")
+            async with bed.watch(session, token, direct=0) as ws:
+                assert await outcome(ws) == (1008, "Too many connections")
+        assert bed.logs().count("event=ws.census") == 2, "said once"
+
+
+def regions(shared):
+    """The places of the file in which somebody is counted."""
+    size = 16 * 65536
+    return [i for i in range(shared.stat().st_size // size) if any(shared.read_bytes()[i * size:(i + 1) * size])]
+
+
 async def test_never_more_than_the_limit_at_once():
     """Handshakes that come at once at several processes: never more than the limit are in."""
     with Bed(ws=3, max_connections_per_user=5) as bed:
