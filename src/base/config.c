@@ -55,6 +55,7 @@ static const struct key keys[] = {
 	{ "max_connections_per_user", KIND_COUNT, AT(max_connections_per_user), "20", 1, 10000000, NULL },
 	{ "max_connections_per_address", KIND_COUNT, AT(max_connections_per_address), "1000", 1, 10000000,
 	  NULL },
+	{ "message_max", KIND_BYTES, AT(message_max), "4k", 128, 65535, NULL },
 	{ "message_rate_max", KIND_COUNT, AT(message_rate_max), "50", 1, 65534, NULL },
 	{ "drain_time", KIND_TIME, AT(drain_time_ms), "5s", 0, HOUR, NULL },
 

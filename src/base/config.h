@@ -51,6 +51,7 @@ struct config {
 	int64_t max_connections;
 	int64_t max_connections_per_user;
 	int64_t max_connections_per_address;
+	int64_t message_max;
 	int64_t message_rate_max; /* a second */
 	int64_t drain_time_ms;
 

@@ -13,9 +13,9 @@
 #define MASK_LEN 4
 
 void
-reader_init(struct reader *reader)
+reader_init(struct reader *reader, size_t message_max)
 {
-	*reader = (struct reader){ .utf8 = UTF8_ACCEPT };
+	*reader = (struct reader){ .utf8 = UTF8_ACCEPT, .message_max = (uint16_t)message_max };
 }
 
 void
@@ -23,7 +23,7 @@ reader_fini(struct reader *reader)
 {
 	free(reader->message);
 	free(reader->control);
-	reader_init(reader);
+	reader_init(reader, reader->message_max);
 }
 
 static enum reader_event
@@ -138,7 +138,7 @@ begin_payload(struct reader *reader)
 {
 	if (!read_length(reader, &reader->frame_left))
 		return fail(reader, CLOSE_PROTOCOL, "a length is not in its shortest form");
-	if (!is_control(reader) && reader->frame_left + reader->message_len > READER_MESSAGE_MAX)
+	if (!is_control(reader) && reader->frame_left + reader->message_len > reader->message_max)
 		return fail(reader, CLOSE_TOO_BIG, "the message is too big");
 	reader->in_payload = true;
 	reader->mask_at = 0;

@@ -16,7 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define READER_MESSAGE_MAX 4096 /* contract: a message over 4 KiB is closed with 1009 */
+#define READER_MESSAGE_MAX 65535 /* bytes: the largest limit of a message that one can ask for */
 
 enum reader_event {
 	READER_MORE,  /* all bytes are consumed, nothing is complete */
@@ -33,6 +33,7 @@ struct reader {
 	uint64_t frame_left; /* payload bytes of this frame still to come */
 	uint32_t utf8;
 	uint16_t message_len;
+	uint16_t message_max;
 	uint16_t close_code;
 	uint8_t head[14]; /* the frame's head as far as it came: section 5.2 */
 	uint8_t head_len;
@@ -44,7 +45,8 @@ struct reader {
 	const char *error;
 };
 
-void reader_init(struct reader *reader);
+/* message_max: bytes of a message, at most READER_MESSAGE_MAX. */
+void reader_init(struct reader *reader, size_t message_max);
 void reader_fini(struct reader *reader);
 
 /*
@@ -59,7 +61,7 @@ struct text reader_payload(const struct reader *reader);
 
 /*
  * After READER_CLOSE: the client's code, CLOSE_NO_CODE if it sent none. After READER_ERROR: 1002,
- * 1003 (binary data), 1007 (invalid UTF-8), 1009 (over READER_MESSAGE_MAX), 1011 (no memory).
+ * 1003 (binary data), 1007 (invalid UTF-8), 1009 (over message_max), 1011 (no memory).
  */
 enum close_code reader_close_code(const struct reader *reader);
 

@@ -241,7 +241,7 @@ conn_new(struct server *server, int fd)
 	conn->number = server->next_number++;
 	conn->opened_ms = conn->heard_ms = server->now_ms;
 	outq_init(&conn->out);
-	reader_init(&conn->reader);
+	reader_init(&conn->reader, (size_t)server->config->message_max);
 	ev_io_init(&conn->io, on_io, fd, EV_READ);
 	conn->io.data = conn;
 	ev_io_start(server->loop, &conn->io);

@@ -372,9 +372,10 @@ send_text(struct conn *conn, enum opcode opcode, struct text payload)
 static void
 on_text(struct conn *conn)
 {
-	struct buf token = BUF_INIT(READER_MESSAGE_MAX);
+	struct text message = reader_payload(&conn->reader);
+	struct buf token = BUF_INIT(message.len);
 
-	if (message_read_refresh(reader_payload(&conn->reader), &token))
+	if (message_read_refresh(message, &token))
 		refresh(conn, buf_view(&token));
 	buf_fini(&token);
 	if (conn->state == CONN_OPEN && conn->server->config->client_messages == REPLIES_ACK)

@@ -131,6 +131,21 @@ async def test_in_all():
                 assert await outcome(c) == (1013, "Try again later")
 
 
+async def test_message_size():
+    """As configured; also of a refresh, which holds a token."""
+    with Bed(message_max="8k", client_messages="ack") as bed:
+        user, session = bed.user("therapist"), bed.session()
+        token = bed.token(user)
+        async with bed.watch(session, token) as ws:
+            await ws.send("x" * 8192)
+            assert (await receive(ws))["type"] == "ack"
+            await ws.send(json.dumps({"type": "refresh", "token": bed.token(user, padding="x" * 5000)}))
+            assert (await receive(ws))["type"] == "ack"
+            eventually(lambda: "event=ws.refresh " in bed.logs(), "the token is replaced")
+            await ws.send("x" * 8193)
+            assert (await until_closed(ws)).code == 1009
+
+
 async def test_message_rate():
     """Messages, pings and pongs in a second, together; what is within the limit is answered."""
     with Bed(message_rate_max=20, client_messages="ack") as bed:

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define EVENTS_MAX 64
+#define LARGEST 4096 /* bytes of a message */
 
 struct events {
 	size_t count;
@@ -21,7 +22,7 @@ note(struct events *events, const struct reader *reader, enum reader_event event
 	events->count++;
 	if (event == READER_TEXT || event == READER_PING)
 		payload = reader_payload(reader);
-	MUST(payload.len <= READER_MESSAGE_MAX);
+	MUST(payload.len <= LARGEST);
 	MUST(event != READER_PING || payload.len <= 125);
 	MUST(event != READER_ERROR || reader_error(reader) != NULL);
 	events->sum = events->sum * 31 + (uint64_t)event;
@@ -43,7 +44,7 @@ read_in_pieces(const uint8_t *data, size_t size, size_t piece)
 
 	MUST(copy != NULL);
 	memcpy(copy, data, size);
-	reader_init(&reader);
+	reader_init(&reader, LARGEST);
 	while (at < size && event != READER_CLOSE && event != READER_ERROR) {
 		size_t len = size - at < piece ? size - at : piece, used = 0;
 

@@ -507,7 +507,7 @@ run_reader(struct run *run)
 	enum reader_event event;
 	size_t at = 0, used, events = 0;
 
-	reader_init(&reader);
+	reader_init(&reader, 4096);
 	begin(run);
 	do {
 		event = reader_feed(&reader, data + at, sizeof(data) - 1 - at, &used);

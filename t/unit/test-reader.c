@@ -18,6 +18,8 @@
 
 #include <cmocka.h>
 
+#define LARGEST 4096 /* bytes of a message, unless a test asks for others */
+
 /* First bytes of frames. */
 enum {
 	TEXT = 0x81,
@@ -138,7 +140,7 @@ run(const struct buf *stream, size_t first, size_t step, const char *name, const
 	struct reader reader;
 	size_t at = 0, piece = first;
 
-	reader_init(&reader);
+	reader_init(&reader, LARGEST);
 	while (at < stream->len || piece == 0) {
 		if (piece > stream->len - at)
 			piece = stream->len - at;
@@ -192,8 +194,8 @@ test_framing(void **state)
 		ROW("126", "text (126)", { TEXT, NULL, 126 }),
 		ROW("127", "text (127)", { TEXT, NULL, 127 }),
 		ROW("128", "text (128)", { TEXT, NULL, 128 }),
-		ROW("the largest", "text (4096)", { TEXT, NULL, READER_MESSAGE_MAX }),
-		ROW("one too large", "error 1009", { TEXT, NULL, READER_MESSAGE_MAX + 1 }),
+		ROW("the largest", "text (4096)", { TEXT, NULL, LARGEST }),
+		ROW("one too large", "error 1009", { TEXT, NULL, LARGEST + 1 }),
 		ROW("after a large one", "text (4096); text (4096)", { TEXT, NULL, 4096 },
 		    { TEXT, NULL, 4096 }),
 		ROW("binary", "error 1003", { BINARY, P("x") }),
@@ -242,7 +244,7 @@ test_announced_sizes(void **state)
 
 		put_head(&stream, rows[i].first, rows[i].len, rows[i].width);
 		buf_add(&stream, "mask", 4);
-		reader_init(&reader);
+		reader_init(&reader, LARGEST);
 		for (size_t n = 0; n + 1 < stream.len; n++)
 			assert_int_equal(reader_feed(&reader, (uint8_t *)stream.data + n, 1, &used),
 			    READER_MORE);
@@ -401,8 +403,8 @@ static void
 test_fragments_of_one_byte(void **state)
 {
 	(void)state;
-	for (size_t count = READER_MESSAGE_MAX; count <= READER_MESSAGE_MAX + 1; count++) {
-		const char *expected = count == READER_MESSAGE_MAX ? "text (4096)" : "error 1009";
+	for (size_t count = LARGEST; count <= LARGEST + 1; count++) {
+		const char *expected = count == LARGEST ? "text (4096)" : "error 1009";
 		struct buf stream = BUF_INIT(1 << 20);
 
 		put_frame(&stream, TEXT_BEGIN, P("x"));
@@ -412,6 +414,32 @@ test_fragments_of_one_byte(void **state)
 		run(&stream, stream.len, stream.len, "whole", expected);
 		run(&stream, 1, 1, "bytewise", expected);
 		run(&stream, 5, 1000, "in pieces", expected);
+		buf_fini(&stream);
+	}
+}
+
+/* Whatever largest message is asked for, up to the most that can be, is the largest. */
+static void
+test_limits(void **state)
+{
+	static const size_t limits[] = { 1, 128, 65534, READER_MESSAGE_MAX };
+
+	(void)state;
+	for (size_t i = 0; i < 2 * countof(limits); i++) {
+		size_t len = limits[i / 2] + i % 2, used;
+		struct buf stream = BUF_INIT(1 << 20);
+		struct reader reader;
+		enum reader_event event;
+
+		put_frame(&stream, TEXT, NULL, len);
+		reader_init(&reader, limits[i / 2]);
+		event = reader_feed(&reader, (uint8_t *)stream.data, stream.len, &used);
+		assert_int_equal(event, i % 2 == 0 ? READER_TEXT : READER_ERROR);
+		if (event == READER_TEXT)
+			assert_int_equal(reader_payload(&reader).len, len);
+		else
+			assert_int_equal(reader_close_code(&reader), CLOSE_TOO_BIG);
+		reader_fini(&reader);
 		buf_fini(&stream);
 	}
 }
@@ -461,7 +489,7 @@ test_utf8_fails_fast(void **state)
 
 	(void)state;
 	put_frame(&stream, TEXT_BEGIN, P(payload));
-	reader_init(&reader);
+	reader_init(&reader, LARGEST);
 	for (size_t i = 0; i < head + spoilt; i++)
 		assert_int_equal(reader_feed(&reader, (uint8_t *)stream.data + i, 1, &used),
 		    READER_MORE);
@@ -483,7 +511,7 @@ test_utf8_of_two_bytes(void **state)
 		struct reader reader;
 
 		put_frame(&stream, TEXT, payload, 2);
-		reader_init(&reader);
+		reader_init(&reader, LARGEST);
 		if (feed(&reader, stream.data, stream.len, &events) != utf8_valid(payload, 2))
 			fail_msg("%04x", n);
 		reader_fini(&reader);
@@ -501,7 +529,7 @@ test_a_nul_in_a_text(void **state)
 
 	(void)state;
 	put_frame(&stream, TEXT, "a\0b", 3);
-	reader_init(&reader);
+	reader_init(&reader, LARGEST);
 	assert_int_equal(reader_feed(&reader, (uint8_t *)stream.data, stream.len, &used),
 	    READER_TEXT);
 	assert_int_equal(used, stream.len);
@@ -554,7 +582,7 @@ test_every_close_code(void **state)
 		size_t used;
 
 		put_frame(&stream, CLOSE, payload, 2);
-		reader_init(&reader);
+		reader_init(&reader, LARGEST);
 		event = reader_feed(&reader, (uint8_t *)stream.data, stream.len, &used);
 		if (event != (valid ? READER_CLOSE : READER_ERROR) ||
 		    reader_close_code(&reader) != (valid ? code : CLOSE_PROTOCOL))
@@ -580,7 +608,7 @@ test_memory(void **state)
 	put_frame(&stream, TEXT_BEGIN, P("a"));
 	put_frame(&stream, PING, P("ping"));
 	put_frame(&stream, LAST, P("b"));
-	reader_init(&reader);
+	reader_init(&reader, LARGEST);
 	data = (uint8_t *)stream.data;
 	assert_int_equal(reader_feed(&reader, data, stream.len, &used), READER_PING);
 	data += used;
@@ -614,7 +642,7 @@ test_given_up(void **state)
 		struct buf events = BUF_INIT(256);
 		struct reader reader;
 
-		reader_init(&reader);
+		reader_init(&reader, LARGEST);
 		feed(&reader, stream.data, len, &events);
 		reader_fini(&reader);
 		assert_null(reader.message);
@@ -636,7 +664,7 @@ test_used(void **state)
 	put_frame(&stream, TEXT, P("one"));
 	first = stream.len;
 	put_frame(&stream, TEXT, P("two"));
-	reader_init(&reader);
+	reader_init(&reader, LARGEST);
 	assert_int_equal(reader_feed(&reader, (uint8_t *)stream.data, stream.len, &used),
 	    READER_TEXT);
 	assert_int_equal(used, first);
@@ -674,7 +702,7 @@ test_any_split_is_the_same(void **state)
 					payload[i] = (char)(random >> (i % 32));
 			put_frame(&stream, firsts[(random >> 36) % countof(firsts)], payload, len);
 		}
-		reader_init(&reader);
+		reader_init(&reader, LARGEST);
 		feed(&reader, stream.data, stream.len, &events);
 		reader_fini(&reader);
 		run(&stream, 1, 1, "random", buf_cstr(&events));
@@ -695,6 +723,7 @@ main(void)
 		cmocka_unit_test(test_after_a_message),
 		cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_fragments_of_one_byte),
+		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_utf8),
 		cmocka_unit_test(test_utf8_fails_fast),
 		cmocka_unit_test(test_utf8_of_two_bytes),
