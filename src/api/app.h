@@ -48,6 +48,7 @@ struct app {
 	pthread_mutex_t logins; /* of both numbers */
 	pthread_cond_t login_left;
 	unsigned logins_now, logins_waiting;
+	atomic_ullong requests; /* begun so far */
 	atomic_ullong counters[COUNT__MAX];
 };
 

@@ -14,7 +14,7 @@ refuse(struct call *call, enum app_counter counter, const char *cause)
 	bool missing = counter == COUNT_AUTH_MISSING;
 
 	app_count(call->worker->app, counter);
-	log_warn("api.auth", LOG_STR("cause", cause));
+	log_warn("api.auth", LOG_INT("request", call->number), LOG_STR("cause", cause));
 	reply_header(call->reply, "WWW-Authenticate",
 	    missing ? "Bearer" : "Bearer error=\"invalid_token\"");
 	reply_problem(call->reply, 401,
@@ -25,7 +25,7 @@ refuse(struct call *call, enum app_counter counter, const char *cause)
 static bool
 fail(struct call *call, enum err err)
 {
-	reply_read_failure(call->reply, err, store_error(call->worker->store));
+	route_read_failure(call, err);
 	return false;
 }
 
@@ -142,7 +142,7 @@ static bool
 permit(struct call *call, bool permitted, const char *detail)
 {
 	if (!permitted) {
-		log_warn("api.forbidden", LOG_STR("detail", detail));
+		log_warn("api.forbidden", LOG_INT("request", call->number), LOG_STR("detail", detail));
 		reply_problem(call->reply, 403, detail);
 	}
 	return permitted;

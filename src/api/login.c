@@ -59,7 +59,7 @@ refuse(struct call *call, int64_t began_ms)
 {
 	wait_for_step(began_ms);
 	app_count(call->worker->app, COUNT_LOGIN_FAILURES);
-	log_warn("api.login-failed");
+	log_warn("api.login-failed", LOG_INT("request", call->number));
 	reply_header(call->reply, "WWW-Authenticate", "Bearer");
 	reply_problem(call->reply, 401, "Incorrect email or password");
 }
@@ -75,13 +75,13 @@ grant(struct call *call, const struct id *user, enum role role)
 	enum err err = token_mint(settings->keys, &settings->rules, &claims, now, &token);
 
 	if (err == ERR_ABSENT) {
-		log_error("api.login-keyless");
+		log_error("api.login-keyless", LOG_INT("request", call->number));
 		reply_problem(call->reply, 503, "No HS256 key to sign tokens with");
 	} else if (err != ERR_OK) {
 		reply_failure(call->reply, ERR_NOMEM);
 	} else {
 		id_format(user, id);
-		log_info("api.login", LOG_STR("user", id));
+		log_info("api.login", LOG_INT("request", call->number), LOG_STR("user", id));
 		app_count(call->worker->app, COUNT_LOGINS);
 		reply_json(call->reply, 200);
 		buf_puts(&call->reply->body, "{\"access_token\":");
@@ -103,7 +103,7 @@ check(struct call *call, struct text email, struct text password)
 	bool fits;
 
 	if (err != ERR_OK && err != ERR_ABSENT) {
-		reply_read_failure(call->reply, err, store_error(call->worker->store));
+		route_read_failure(call, err);
 		return;
 	}
 	if (!enter(call->worker->app, waiting_max)) {

@@ -17,7 +17,7 @@
 static void
 fail(struct call *call, enum err err)
 {
-	reply_read_failure(call->reply, err, store_error(call->worker->store));
+	route_read_failure(call, err);
 }
 
 /* The path's id. What is no UUID is no session's. False: the reply is made. */

@@ -1,7 +1,6 @@
 /* reply.c: answers. */
 #include "api/reply.h"
 
-#include "base/log.h"
 #include "wire/http.h"
 #include "wire/message.h"
 
@@ -128,13 +127,6 @@ reply_failure(struct reply *reply, enum err err)
 		reply_header(reply, "Retry-After", "1");
 	reply_problem(reply, status, status == 503 ? "The database can't take this now; try again" :
 	    "Internal server error");
-}
-
-void
-reply_read_failure(struct reply *reply, enum err err, const char *error)
-{
-	log_error("api.database", LOG_STR("err", err_name(err)), LOG_STR("error", error));
-	reply_failure(reply, err);
 }
 
 void

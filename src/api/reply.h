@@ -46,9 +46,6 @@ int reply_status_of(enum err err);
 /* A problem of that status, with Retry-After where coming back helps. */
 void reply_failure(struct reply *reply, enum err err);
 
-/* The same for a read that failed; error is the store's text, for the log. */
-void reply_read_failure(struct reply *reply, enum err err, const char *error);
-
 /* Takes the bytes over, which leaves *body empty. Can't fail: for what is already stored. */
 void reply_take_body(struct reply *reply, struct buf *body);
 

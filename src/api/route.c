@@ -100,16 +100,25 @@ log_outcome(const struct call *call, const struct route *route)
 	if (id_parse(call->id, &id) == ERR_OK)
 		id_format(&id, text);
 	log_write(level, "api.request",
-	    LOG_FIELDS(LOG_STR("method", route != NULL ? route->method : "-"),
+	    LOG_FIELDS(LOG_INT("request", call->number), LOG_STR("method", route != NULL ? route->method : "-"),
 	        LOG_STR("route", route != NULL ? route->path : "-"), LOG_STR("id", text),
 	        LOG_INT("status", reply->status)));
+}
+
+void
+route_read_failure(struct call *call, enum err err)
+{
+	log_error("api.database", LOG_INT("request", call->number), LOG_STR("err", err_name(err)),
+	    LOG_STR("error", store_error(call->worker->store)));
+	reply_failure(call->reply, err);
 }
 
 void
 route_serve(struct worker *worker, const struct request *request, struct reply *reply)
 {
 	struct buf allowed = BUF_INIT(128);
-	struct call call = { .worker = worker, .request = request, .reply = reply };
+	struct call call = { .number = atomic_fetch_add(&worker->app->requests, 1), .worker = worker,
+		.request = request, .reply = reply };
 	const struct route *route = find(request, &call.id, &allowed);
 
 	worker->settings = app_settings(worker->app);

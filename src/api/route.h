@@ -8,8 +8,11 @@
 #include "api/request.h"
 #include "base/text.h"
 
+#include <stdint.h>
+
 /* What a handler is called with. */
 struct call {
+	uint64_t number; /* of the request in this process, for the log */
 	struct worker *worker;
 	const struct request *request;
 	struct text id; /* the path's {id}, unchecked; absent where the route has none */
@@ -24,6 +27,9 @@ struct call {
 enum content { CONTENT_JSON = 1, CONTENT_FORM = 2, CONTENT_NDJSON = 4 };
 bool route_read_body(struct call *call, unsigned contents, size_t max, struct buf *body,
     enum content *content) MUST_USE;
+
+/* Logs a read that failed, and makes the reply. */
+void route_read_failure(struct call *call, enum err err);
 
 /* Serves one request from beginning to end. */
 void route_serve(struct worker *worker, const struct request *request, struct reply *reply);

@@ -248,7 +248,7 @@ users_get(struct call *call)
 	} else if (err == ERR_ABSENT) {
 		reply_problem(call->reply, 404, NO_USER);
 	} else {
-		reply_read_failure(call->reply, err, store_error(call->worker->store));
+		route_read_failure(call, err);
 	}
 }
 

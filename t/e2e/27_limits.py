@@ -242,6 +242,40 @@ def test_wal_is_bounded_under_an_old_reader():
         bed.announced += [r".*event=api\.wal-full.*", r".*event=api\.request.*status=503.*"]
 
 
+def log_of(bed, name):
+    """The lines of a program's log, each a JSON object, as (event, the others)."""
+    lines = [json.loads(line) for line in (bed.dir / "log" / f"{name}.log").read_text().splitlines()]
+    assert all({"time", "level", "program", "event"} <= set(line) for line in lines)
+    return [(line["event"], line) for line in lines]
+
+
+async def test_logs_tell():
+    """As JSON: whatever belongs to one connection, or to one request, has the same number."""
+    with Bed(log_format="json", log_level="debug") as bed:
+        session, user = bed.session(), bed.user("therapist")
+        async with bed.watch(session, bed.token(user)):
+            bed.report(session, "uploading", 1)
+        async with bed.watch(session, "x.y.z") as ws:
+            await until_closed(ws)
+        eventually(lambda: len([line for event, line in log_of(bed, "ws0") if event == "ws.close"]) == 2, "both")
+        opened, = [line for event, line in log_of(bed, "ws0") if event == "ws.open"]
+        assert (opened["user"], opened["session"], opened["outcome"]) == (user, session, "admitted")
+        refused, = [line for event, line in log_of(bed, "ws0") if event == "ws.refused"]
+        assert (refused["outcome"], refused["cause"]) == ("bad-token", "malformed")
+        closes = {line["conn"]: line["code"] for event, line in log_of(bed, "ws0") if event == "ws.close"}
+        assert closes == {opened["conn"]: 1000, refused["conn"]: 1008}
+        expired = bed.token(user, lifetime=-100)
+        assert [bed.report(session, "uploading", 2, bearer=bearer).status
+                for bearer in (expired, "nonsense", bed.token(user), bed.worker_key)] == [401, 401, 403, 200]
+        requests = {line["request"]: line for event, line in log_of(bed, "api") if event == "api.request"}
+        causes = [(line["cause"], requests[line["request"]]["status"], requests[line["request"]]["id"])
+                  for event, line in log_of(bed, "api") if event == "api.auth"]
+        assert causes == [("expired", 401, session), ("malformed", 401, session)]
+        forbidden, = [line for event, line in log_of(bed, "api") if event == "api.forbidden"]
+        assert requests[forbidden["request"]]["status"] == 403
+        assert len(requests) == len([event for event, _ in log_of(bed, "api") if event == "api.request"])
+
+
 async def test_metrics_tell(bed):
     """Statuses, closes, causes, the lag, bytes waiting and the WAL are in the metrics of both programs."""
     session = bed.session()
