@@ -181,6 +181,13 @@ lead(struct commit *commit, struct ticket *group)
 	return false;
 }
 
+static void
+log_wal_full(int64_t bytes)
+{
+	log_error("api.wal-full", LOG_INT("bytes", bytes),
+	    LOG_STR("reason", "a reader keeps an old state of the database open"));
+}
+
 /* Notes whether the WAL is over its limit, and says so when that changes. */
 static void
 judge_wal(struct commit *commit)
@@ -191,8 +198,7 @@ judge_wal(struct commit *commit)
 	if (full)
 		commit->probe_ms = clock_mono_ms() + PROBE_MS;
 	if (full && !commit->wal_full)
-		log_error("api.wal-full", LOG_INT("bytes", used),
-		    LOG_STR("reason", "a reader keeps an old state of the database open"));
+		log_wal_full(used);
 	else if (!full && commit->wal_full)
 		log_info("api.wal-recovered", LOG_INT("bytes", used));
 	commit->wal_full = full;
@@ -251,6 +257,24 @@ transact(struct commit *commit, struct ticket *group, const struct ticket *own)
 		tidy(commit);
 }
 
+/* A process of one request has no transaction behind it to judge by. That the WAL's file is long may be of
+ * an earlier time: a checkpoint tells. */
+static bool
+is_held_before_us(const struct commit *commit)
+{
+	enum checkpoint result;
+	int64_t bytes;
+
+	if (commit->options.mode != STORE_BRIEF)
+		return false;
+	bytes = store_wal_bytes(commit->store);
+	if (bytes <= commit->options.wal_max ||
+	    store_checkpoint(commit->store, true, &result) != ERR_OK || result != CHECKPOINT_PART)
+		return false;
+	log_wal_full(bytes);
+	return true;
+}
+
 /* As the leader: serves the group that begins with the own ticket. */
 static void
 serve_group(struct commit *commit, const struct ticket *own)
@@ -261,7 +285,7 @@ serve_group(struct commit *commit, const struct ticket *own)
 
 	gather(commit);
 	now_ms = clock_mono_ms();
-	refused = commit->wal_full && now_ms < commit->probe_ms;
+	refused = (commit->wal_full && now_ms < commit->probe_ms) || is_held_before_us(commit);
 	pthread_mutex_lock(&commit->lock);
 	group = take_group(commit);
 	commit->began_ms = now_ms;

@@ -44,7 +44,7 @@ void commit_free(struct commit **commit);
  *
  * A reader that stays in an old state of the database keeps the WAL from being begun anew. Once more
  * than wal_max of it is in use, only one transaction a second is tried, until the reader is gone; the
- * others fail with ERR_FULL, so that the disk does not fill up.
+ * others fail with ERR_FULL, so that the disk does not fill up. In STORE_BRIEF each looks whether it is gone.
  */
 enum err commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight) MUST_USE;
 

@@ -1,11 +1,14 @@
 """Other ways in which the programs are started: plain CGI, spawn-fcgi, ./run."""
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import ssl
 import subprocess
+import uuid
 
 import pytest
 import websockets
@@ -37,6 +40,28 @@ async def test_cgi(bed):
                                 HTTP_AUTHORIZATION=f"Bearer {bed.therapist()}")
     assert (status, json.loads(body)["progress"]) == (200, 45) and headers["ETag"]
     assert cgi(bed, "POST", f"/api/sessions/{session}/progress", b"x")[0] == 401
+
+
+def test_cgi_bounds_the_wal():
+    """Also where every request is a process of its own, a held reader does not let the WAL grow beyond wal_max."""
+    with Bed(wal_max="8m") as bed:
+        session = bed.session()
+
+        def batch():
+            lines = "\n".join(json.dumps({"session_id": session, "status": "transcribing", "progress": 20,
+                                          "message": f"{uuid.uuid4()} {'x' * 900}"}) for _ in range(900))
+            return cgi(bed, "POST", "/milepost/v1/progress", lines.encode(), CONTENT_TYPE="application/x-ndjson",
+                       HTTP_AUTHORIZATION=f"Bearer {bed.worker_key}")
+
+        with contextlib.closing(sqlite3.connect(bed.db, isolation_level=None)) as reader:
+            reader.execute("BEGIN")
+            reader.execute("SELECT count(*) FROM event").fetchone()
+            answers = [batch() for _ in range(20)]
+            assert [status for status, *_ in answers].count(503) > 5 and answers[-1][1]["Retry-After"] == "1"
+            assert 8 << 20 < os.stat(f"{bed.db}-wal").st_size < 12 << 20
+        assert [batch()[0] for _ in range(20)] == [200] * 20
+        assert os.stat(f"{bed.db}-wal").st_size < 12 << 20
+        assert bed.sql("SELECT count(*) FROM event") == [(900 * (20 + [s for s, *_ in answers].count(200)),)]
 
 
 def test_cgi_answers_always(bed):
