@@ -25,9 +25,8 @@
 #define IS_SANITIZED 0
 #endif
 
-/* A core file would hold the secret, tokens and what patients are told. */
-static void
-leave_no_core(void)
+void
+sandbox_leave_no_core(void)
 {
 	const struct rlimit none = { 0, 0 };
 
@@ -144,7 +143,7 @@ filter_calls(void)
 enum sandbox
 sandbox_enter(void)
 {
-	leave_no_core();
+	sandbox_leave_no_core();
 	hide_files();
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 	return filter_calls();

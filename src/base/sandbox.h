@@ -33,6 +33,10 @@ enum sandbox {
  */
 enum sandbox sandbox_enter(void);
 
+/* The part of it that a program needs which has secrets, but is none of the daemons: no core file, which would
+ * hold keys, tokens and what patients are told, and nothing for other processes of its user to read. */
+void sandbox_leave_no_core(void);
+
 /* As a log line says it: on, absent, refused. */
 const char *sandbox_name(enum sandbox sandbox);
 

@@ -1,4 +1,5 @@
 /* main.c: milepostctl: the table of commands. */
+#include "base/sandbox.h"
 #include "ctl/args.h"
 
 #include <errno.h>
@@ -102,6 +103,7 @@ main(int argc, char **argv)
 	struct ctl ctl = { .argc = argc, .argv = argv };
 	int status;
 
+	sandbox_leave_no_core();
 	/* The encoding alone, whatever the environment says: what is stored is UTF-8. */
 	setlocale(LC_CTYPE, "C.UTF-8");
 	opterr = 0;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #define DEFAULT_URL "http://localhost"
@@ -99,9 +100,12 @@ static void
 read_key_file(const char *path, char key[KEY_MAX])
 {
 	FILE *file = fopen(path, "re");
+	struct stat st;
 
-	if (file == NULL)
+	if (file == NULL || fstat(fileno(file), &st) != 0)
 		ctl_fail("%s: %s", path, strerror(errno));
+	if ((st.st_mode & S_IRWXO) != 0)
+		ctl_fail("%s: the key is open to others; close it with: chmod o-rwx %s", path, path);
 	if (fgets(key, KEY_MAX, file) == NULL)
 		ctl_fail("%s: no key in it", path);
 	fclose(file);

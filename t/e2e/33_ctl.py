@@ -91,6 +91,9 @@ def test_report(bed):
     fails(bed, 1, "report", session, "transcribing", 30, *url, env={"MILEPOST_KEY": "mpw_wrong"}, words=["401"])
     key_file = bed.dir / "worker.key"
     key_file.write_text(bed.worker_key + "\n")
+    key_file.chmod(0o644)
+    fails(bed, 1, "report", session, "uploading", 1, *url, "--key-file", key_file, words=[key_file, "chmod o-rwx"])
+    key_file.chmod(0o640)
     bed.ctl("report", session, "failed", "--error", "no sound", *url, "--key-file", key_file)
     assert bed.sql("SELECT error FROM event ORDER BY revision DESC LIMIT 1") == [("no sound",)]
 

@@ -99,6 +99,26 @@ def test_no_core(tmp_path, name, sig):
         assert not cores_in(tmp_path)
 
 
+@plain_only
+@as_root_only
+def test_no_core_of_milepostctl(bed, tmp_path):
+    """Nor does milepostctl, which has keys and passwords, too."""
+    unlimited = "--core=unlimited:unlimited"
+    subprocess.run(["prlimit", unlimited, "sh", "-c", "kill -SEGV $$"], cwd=tmp_path, capture_output=True)
+    if not cores_in(tmp_path):
+        pytest.skip("this system leaves core files nowhere, or elsewhere")
+    for core in cores_in(tmp_path):
+        core.unlink()
+    session = bed.session()
+    bed.report(session, "uploading", 1)
+    proc = subprocess.Popen(["prlimit", unlimited, BUILD / "milepostctl", "-c", bed.conf, "watch", session],
+                            cwd=tmp_path, stdout=subprocess.PIPE)
+    assert b"uploading" in proc.stdout.readline()
+    proc.send_signal(signal.SIGSEGV)
+    proc.communicate(timeout=20)
+    assert proc.returncode == -signal.SIGSEGV and not cores_in(tmp_path)
+
+
 async def test_all_goes_on():
     """In the sandbox: another secret by SIGHUP, a bell made anew, logins, and the own socket unlinked."""
     with Bed(users="database") as bed:
