@@ -9,7 +9,7 @@ RUN_PACKAGES="nginx curl openssl"
 CLANG_PACKAGES="libclang-rt-14-dev"
 # To test.
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
-sqlite3 spawn-fcgi procps"
+sqlite3 spawn-fcgi procps systemd"
 
 is_installed() {
 	[ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

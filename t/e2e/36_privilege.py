@@ -319,6 +319,34 @@ def test_not_readable_by_its_own_user(bed, name):
         pathlib.Path(f"/proc/{bed.procs[name].pid}/environ").read_bytes()
 
 
+@as_root_only
+async def test_as_a_user_of_their_own():
+    """Without root's rights both do all of their work; another process of their user can't look into them."""
+    uid = 65534
+    user = ("setpriv", f"--reuid={uid}", f"--regid={uid}", "--clear-groups", "--inh-caps=-all", "--no-new-privs")
+    with Bed() as bed:
+        for name in PROGRAMS:
+            bed.end(name)
+        bed.announced.append(r".*\[crit\] .*connect\(\).*")
+        for path in (bed.dir, *bed.dir.glob("milepost.db*"), bed.dir / "jwt.secret"):
+            os.chown(path, uid, uid)
+        for name, path in (("ws0", bed.ws_socket()), ("api", bed.dir / "api.sock")):
+            # The build may lie where this user can't go.
+            bed.start(name, *user, shutil.copy(BUILD / PROGRAMS[name], bed.dir), "-s", path)
+        bed.ready()
+        session = bed.session()
+        async with bed.watch(session, bed.therapist(), since=0) as ws:
+            bed.report(session, "uploading", 1)
+            assert (await update(ws))["progress"] == 1
+        for name in PROGRAMS:
+            pid = bed.procs[name].pid
+            for status in status_of(bed.procs[name]):
+                assert set(status["Uid"].split()) == {str(uid)} and int(status["CapEff"], 16) == 0
+            if not IS_SANITIZED:
+                peek = subprocess.run([*user, "cat", f"/proc/{pid}/environ"], capture_output=True, text=True)
+                assert peek.returncode == 1 and "Permission denied" in peek.stderr, peek
+
+
 # --- systemd ---
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
