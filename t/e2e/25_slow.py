@@ -11,6 +11,7 @@ from bed import BUILD, IS_THREAD_BUILD, Bed, RawWatcher, eventually, until_close
 
 TEXT = "x" * 990  # with a number in front at most 1,000 bytes
 STUCK = 1000
+ALONE = 60
 UPDATES = 300
 
 
@@ -162,6 +163,26 @@ async def test_stuck_cost_little():
             assert per_watcher < 4096
         stack.close()
         eventually(lambda: bed.metric("watchers") == 0, "all are gone")
+
+
+@pytest.mark.skipif(IS_THREAD_BUILD, reason="memory is not the program's alone")
+def test_stuck_alone():
+    """Where each watches a session of its own nothing is shared: one costs up to send_queue_max, and no more."""
+    with Bed() as bed, contextlib.ExitStack() as stack:
+        pid, token = bed.procs["ws0"].pid, bed.therapist()
+        sessions = [bed.session() for _ in range(ALONE)]
+        for session in sessions:
+            stack.enter_context(RawWatcher(bed, session, token))
+        before = peak = memory(pid)
+        for last in range(40, UPDATES + 1, 20):
+            for session in sessions:
+                assert bed.batch(session, numbered(range(last - 19, last + 1))).status == 200
+            eventually(lambda: bed.metric("frames_total") == ALONE * (last - 20), "all are queued")
+            peak = max(peak, memory(pid))
+        assert bed.metric("behind") == ALONE, "all were stuck"
+        print(f"{(peak - before) / ALONE:.0f} bytes a stuck watcher")
+        if b"__asan_init" not in (BUILD / "milepost-ws").read_bytes():
+            assert 32 << 10 < (peak - before) / ALONE < (64 << 10) + 4096
 
 
 @pytest.mark.parametrize("by", ["direct", "plain", "tls"])
