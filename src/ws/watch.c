@@ -297,6 +297,16 @@ watch_review_user(void *arg, struct member *by_user)
 
 /* --- heartbeats and expiry --- */
 
+/* While this process stood still (stopped, or its machine asleep) it heard nobody: that is not the client's
+ * silence. */
+static void
+forgive(struct conn *conn, int64_t late_ms)
+{
+	int64_t now = conn->server->now_ms;
+
+	conn->heard_ms = conn->heard_ms + late_ms < now ? conn->heard_ms + late_ms : now;
+}
+
 static void
 heartbeat(struct conn *conn)
 {
@@ -305,6 +315,7 @@ heartbeat(struct conn *conn)
 	/* Timers are rounded to milliseconds, the two intervals must not become three by that. */
 	int64_t silence_max = 2 * interval - interval / 16;
 
+	forgive(conn, server->now_ms - conn->heartbeat_ms);
 	if (server->now_ms - conn->heard_ms >= silence_max) {
 		conn_lose(conn, "the client was silent for two heartbeats");
 		return;

@@ -122,6 +122,22 @@ async def test_heartbeat():
         assert opcodes in ([TEXT] + [TEXT, PING] * n for n in (1, 2)), "the update, and one heartbeat or two"
 
 
+async def test_a_stopped_process_drops_nobody():
+    """While milepost-ws itself stands still its clients are not silent; it goes on with them."""
+    with Bed(ws=2, heartbeat_interval="200ms") as bed:
+        session, token = bed.session(), bed.therapist()
+        async with bed.watch(session, token, direct=0) as ws, bed.watch(session, token, direct=1) as clock:
+            assert (await receive(ws))["type"] == "ping"
+            bed.procs["ws0"].send_signal(signal.SIGSTOP)
+            for _ in range(8):
+                assert (await receive(clock))["type"] == "ping"
+            bed.procs["ws0"].send_signal(signal.SIGCONT)
+            for _ in range(4):
+                assert (await receive(ws))["type"] == "ping"
+            bed.report(session, "uploading", 1)
+            assert (await update(ws))["progress"] == 1
+
+
 def test_pipelined_behind_the_handshake(bed):
     """Frames that come in one piece with the handshake are read."""
     with Wire(bed, bed.session(), bed.therapist(), behind=frame(PING, b"early")) as wire:
