@@ -2,14 +2,13 @@
 import base64
 import json
 import re
-import signal
 import subprocess
 import time
 
 import bcrypt
 import pytest
 
-from bed import BUILD, Bed, b64, eventually, until_closed, update
+from bed import BUILD, Bed, b64, reload, until_closed, update
 
 INVALID = (1008, "Invalid authentication")
 PASSWORD = "correct horse battery"
@@ -58,16 +57,6 @@ def plain(der):
 def configure(bed, *lines, **config):
     """A key a line, below the name."""
     bed.write_config(jwt_keys="".join(f"\n\t{line}" for line in lines), **config)
-
-
-def reload(bed, failed=False):
-    """Both daemons, until both have."""
-    words = ".reload-failed" if failed else ".reload"
-    pattern = rf"event=(?:ws|api){re.escape(words)}(?![-\w])"
-    before = len(re.findall(pattern, bed.logs()))
-    for name in ("ws0", "api"):
-        bed.procs[name].send_signal(signal.SIGHUP)
-    eventually(lambda: len(re.findall(pattern, bed.logs())) >= before + 2, words)
 
 
 def status(bed, session, token):

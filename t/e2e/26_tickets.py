@@ -3,7 +3,7 @@ import asyncio
 
 import pytest
 
-from bed import Bed, receive, until_closed
+from bed import Bed, receive, reload, until_closed
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +85,29 @@ async def test_ends_with_its_token(two):
         async with bed.watch(bed.session(), ticket=one) as ws:
             closed = await until_closed(ws)
             assert (closed.code, closed.reason, closed.messages) == (1008, "Invalid authentication", [])
+
+
+async def test_ends_with_its_key():
+    """A ticket of a key that was taken out, or has come to its end, opens nothing."""
+    with Bed() as bed:
+        user, session = bed.user("therapist"), bed.session()
+        bed.report(session, "uploading", 1)
+        old = bed.dir / "old.secret"
+        old.touch(0o600)
+        old.write_text("a secret of more than thirty-two bytes")
+        past = "not_after=2001-01-01T00:00:00Z"
+        for words in ("", f"kid=old alg=HS256 file={old} {past}"):
+            bed.write_config(jwt_keys=f"kid=old alg=HS256 file={old}")
+            reload(bed)
+            tickets = [ticket(bed, bed.token(user, secret=old.read_text())).json["ticket"] for _ in range(2)]
+            async with bed.watch(session, ticket=tickets[0]) as ws:
+                assert (await receive(ws))["progress"] == 1
+                bed.write_config(jwt_keys=words)
+                reload(bed)
+                assert (await until_closed(ws)).reason == "Invalid authentication"
+            async with bed.watch(session, ticket=tickets[1]) as ws:
+                closed = await until_closed(ws)
+                assert (closed.code, closed.reason, closed.messages) == (1008, "Invalid authentication", [])
 
 
 async def test_expires(two):

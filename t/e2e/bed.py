@@ -364,6 +364,16 @@ class Bed:
         return websockets.connect(f"wss://localhost:{self.tls_port}{path}", ssl=self.tls, **kw)
 
 
+def reload(bed, failed=False):
+    """Both daemons, until both have."""
+    words = ".reload-failed" if failed else ".reload"
+    pattern = rf"event=(?:ws|api){re.escape(words)}(?![-\w])"
+    before = len(re.findall(pattern, bed.logs()))
+    for name in ("ws0", "api"):
+        bed.procs[name].send_signal(signal.SIGHUP)
+    eventually(lambda: len(re.findall(pattern, bed.logs())) >= before + 2, words)
+
+
 class RawWatcher:
     """A watcher that reads only when it is told to, and answers nothing: a socket behind its 101.
 
