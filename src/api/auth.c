@@ -8,13 +8,19 @@
 
 #include <string.h>
 
+static void
+note(const struct call *call, enum app_counter counter, const char *cause)
+{
+	app_count(call->worker->app, counter);
+	log_warn("api.auth", LOG_INT("request", call->number), LOG_STR("cause", cause));
+}
+
 static bool
 refuse(struct call *call, enum app_counter counter, const char *cause)
 {
 	bool missing = counter == COUNT_AUTH_MISSING;
 
-	app_count(call->worker->app, counter);
-	log_warn("api.auth", LOG_INT("request", call->number), LOG_STR("cause", cause));
+	note(call, counter, cause);
 	reply_header(call->reply, "WWW-Authenticate",
 	    missing ? "Bearer" : "Bearer error=\"invalid_token\"");
 	reply_problem(call->reply, 401,
@@ -213,7 +219,11 @@ auth_commit(struct call *call, commit_fn fn, void *arg, size_t weight)
 	struct guarded guarded = { call, fn, arg };
 	enum err err = commit_run(call->worker->app->commit, run_guarded, &guarded, weight);
 
-	if (err == ERR_AUTH && call->principal.is_key)
+	if (err == ERR_AUTH && call->principal.is_key) {
 		memo_drop(&call->worker->keys, call->principal.key);
+		note(call, COUNT_AUTH_KEY, "key");
+	} else if (err == ERR_AUTH) {
+		note(call, COUNT_AUTH_USER, "user");
+	}
 	return err;
 }

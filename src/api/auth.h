@@ -42,7 +42,8 @@ bool auth_may_read(struct call *call, const struct session *session) MUST_USE;
 
 /*
  * commit_run for the principal: inside the transaction, before fn, it is looked up again, for the
- * credential may have been revoked while body or lock were waited for. ERR_AUTH: so it was.
+ * credential may have been revoked while body or lock were waited for. ERR_AUTH: so it was, and that is
+ * counted and logged.
  */
 enum err auth_commit(struct call *call, commit_fn fn, void *arg, size_t weight) MUST_USE;
 

@@ -43,12 +43,14 @@ def test_role_is_the_databases(bed):
 
 
 def test_revoked_key(bed):
-    """A deleted key is worth nothing from then on."""
+    """A deleted key is worth nothing from then on, also for the threads that met it, and each try is counted."""
     key = bed.key("worker")
     session = bed.session()
-    assert post(bed, session, bearer=key).status == 200
+    assert {post(bed, session, bearer=key).status for _ in range(40)} == {200}
+    before = bed.metric('auth_failures_total{cause="key"}', "api")
     bed.sql("DELETE FROM key WHERE number = (SELECT max(number) FROM key)")
-    assert post(bed, session, bearer=key).status == 401
+    assert {post(bed, session, bearer=key).status for _ in range(40)} == {401}
+    assert bed.metric('auth_failures_total{cause="key"}', "api") == before + 40
 
 
 @pytest.mark.parametrize("what", ["worker key", "admin key", "admin", "demoted admin"])
