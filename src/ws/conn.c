@@ -269,7 +269,7 @@ conn_free(struct conn *conn)
 static void
 choose_events(struct conn *conn)
 {
-	bool full = conn->out.bytes > (size_t)conn->server->config->send_queue_max;
+	bool full = outq_cost(&conn->out) > (size_t)conn->server->config->send_queue_max;
 	int events = (full ? 0 : EV_READ) | (conn->out.count > 0 ? EV_WRITE : 0);
 
 	if ((conn->io.events & (EV_READ | EV_WRITE)) == events)

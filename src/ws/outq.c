@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #define FIRST_CAP 8u
+#define FRAME_COST 64u /* of each frame beside its bytes: its head, its item, and what the allocator adds */
 #define IOV_PER_WRITE 64u /* 64 progress messages are about the kernel's unix socket buffer / 10 */
 
 void
@@ -67,6 +68,12 @@ outq_push(struct outq *q, struct frame *frame, bool replaceable)
 	q->count++;
 	q->bytes += frame->len;
 	return ERR_OK;
+}
+
+size_t
+outq_cost(const struct outq *q)
+{
+	return q->bytes + (size_t)q->count * FRAME_COST;
 }
 
 size_t

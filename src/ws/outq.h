@@ -38,6 +38,9 @@ void outq_fini(struct outq *q);
 /* Appends with a reference of its own. ERR_NOMEM: not appended. */
 enum err outq_push(struct outq *q, struct frame *frame, bool replaceable) MUST_USE;
 
+/* What the queue costs in memory at the most, in bytes: a frame of two bytes (a pong) costs more than these. */
+size_t outq_cost(const struct outq *q);
+
 /* Drops every replaceable frame that was not begun; returns how many. */
 size_t outq_conflate(struct outq *q);
 

@@ -89,7 +89,7 @@ on_replay_row(void *arg, const struct progress *progress)
 	broadcast_fini(&b);
 	/* These frames are nobody else's: the queue's limit is theirs too. watch_drained goes on. */
 	return conn->state == CONN_OPEN &&
-	    conn->out.bytes < (size_t)conn->server->config->send_queue_max;
+	    outq_cost(&conn->out) < (size_t)conn->server->config->send_queue_max;
 }
 
 /* Where a replay begins: behind this revision. */
@@ -208,11 +208,11 @@ make_way(struct conn *conn, const struct frame *frame)
 {
 	size_t max = (size_t)conn->server->config->send_queue_max;
 
-	if (!conn->behind && conn->out.bytes + frame->len <= max)
+	if (!conn->behind && outq_cost(&conn->out) + frame->len <= max)
 		return;
 	if ((conn->io.events & EV_WRITE) == 0)
 		conn_flush(conn);
-	if (conn->state != CONN_OPEN || (!conn->behind && conn->out.bytes + frame->len <= max))
+	if (conn->state != CONN_OPEN || (!conn->behind && outq_cost(&conn->out) + frame->len <= max))
 		return;
 	conn->behind = true;
 	conn->server->stats.conflated += outq_conflate(&conn->out);
@@ -324,7 +324,7 @@ heartbeat(struct conn *conn)
 	if (conn->heartbeat_ms <= server->now_ms) /* the process was stopped for a while */
 		conn->heartbeat_ms = server->now_ms + interval;
 	/* Who does not even take this much gets no more of it. */
-	if (conn->out.bytes <= (size_t)server->config->send_queue_max)
+	if (outq_cost(&conn->out) <= (size_t)server->config->send_queue_max)
 		conn_send(conn, server_heartbeat(server), false);
 }
 

@@ -7,6 +7,7 @@ import threading
 
 import pytest
 
+from frames import PING, TEXT as OPCODE_TEXT, frame
 from bed import BUILD, IS_THREAD_BUILD, Bed, RawWatcher, eventually, until_closed, update
 
 TEXT = "x" * 990  # with a number in front at most 1,000 bytes
@@ -183,6 +184,28 @@ def test_stuck_alone():
         print(f"{(peak - before) / ALONE:.0f} bytes a stuck watcher")
         if b"__asan_init" not in (BUILD / "milepost-ws").read_bytes():
             assert 32 << 10 < (peak - before) / ALONE < (64 << 10) + 4096
+
+
+@pytest.mark.skipif(IS_THREAD_BUILD, reason="memory is not the program's alone")
+@pytest.mark.parametrize("message", [frame(PING), frame(OPCODE_TEXT)], ids=["pings", "texts"])
+def test_who_only_talks(message):
+    """Who sends what is answered, however short, and does not read the answers, costs no more either."""
+    with Bed(message_rate_max=65534, client_messages="ack") as bed:
+        pid, session, token = bed.procs["ws0"].pid, bed.session(), bed.therapist()
+        with RawWatcher(bed, session, token) as talker:
+            before = memory(pid)
+            talker.socket.settimeout(0.2)
+            with pytest.raises(TimeoutError):  # it is not read any more
+                for _ in range(1000):
+                    talker.socket.sendall(message * 1000)
+            grown = memory(pid) - before
+            print(f"{grown} bytes")
+            if b"__asan_init" not in (BUILD / "milepost-ws").read_bytes():
+                assert grown < 4 * (64 << 10), "what the allocator keeps included"
+            bed.report(session, "uploading", 1)
+            talker.socket.settimeout(20)
+            while not updates_of([talker.frame()]):
+                pass
 
 
 @pytest.mark.parametrize("by", ["direct", "plain", "tls"])

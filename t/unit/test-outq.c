@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -141,6 +142,36 @@ test_conflation(void **state)
 	pair_fini(&pair);
 }
 
+static size_t
+heap(void)
+{
+	struct mallinfo2 info = mallinfo2();
+
+	return info.uordblks + info.hblkhd;
+}
+
+/* However short the frames, what they cost is at least what they take of the heap. */
+static void
+test_cost(void **state)
+{
+	struct pair pair;
+	size_t before;
+
+	(void)state;
+	pair_init(&pair);
+	assert_int_equal(outq_cost(&pair.q), 0);
+	before = heap();
+	for (int i = 0; i < 10000; i++)
+		push(&pair, "..", false);
+	assert_in_range(outq_cost(&pair.q), 10000 * 2 + 1, 10000 * 100);
+	/* Nothing, where a sanitizer has a heap of its own. */
+	assert_true(heap() - before <= outq_cost(&pair.q));
+	assert_int_equal(outq_conflate(&pair.q), 0);
+	free(drain(&pair));
+	assert_int_equal(outq_cost(&pair.q), 0);
+	pair_fini(&pair);
+}
+
 /* A frame of which a part is out must be sent to its end, whatever its kind. */
 static void
 test_begun_frame_stays(void **state)
@@ -190,6 +221,7 @@ main(void)
 		cmocka_unit_test(test_order),
 		cmocka_unit_test(test_more_than_the_socket_takes),
 		cmocka_unit_test(test_conflation),
+		cmocka_unit_test(test_cost),
 		cmocka_unit_test(test_begun_frame_stays),
 		cmocka_unit_test(test_gone_peer),
 	};
