@@ -23,8 +23,8 @@ def bed():
         yield bed
 
 
-def wire(bed):
-    return Wire(bed, bed.watched, bed.token(bed.watcher))
+def wire(bed, port=None):
+    return Wire(bed, bed.watched, bed.token(bed.watcher), port=port)
 
 
 def table(rows):
@@ -299,3 +299,24 @@ def test_many_fragments(bed, size):
     opened = re.findall(r"event=ws\.open .*?conn=(\d+)", bed.logs())[-1]
     eventually(lambda: re.search(rf"event=ws\.refresh conn={opened}\b", bed.logs()), "the token is replaced")
     check(bed, fragments(*cut(b"*" * 65536)), [], 1009)
+
+
+# --- and through nginx ---
+
+@table({
+    "closed": (text(b"a") + frame(PING, ANY) + fragments(b"a", b"b", between=frame(PING)) + close(4000),
+               [ACK, pong(ANY), pong(b""), ACK], 4000),
+    "rsv": (frame(PING, b"p") + text(b"a", rsv=1), [pong(b"p")], 1002),
+    "opcode": (text(b"a") + frame(3), [ACK], 1002),
+    "binary": (text(b"a") + frame(BINARY, b"b" * 65536), [ACK], 1003),
+    "UTF-8": (text(b"a") + fragments(b"b", b"\xff"), [ACK], 1007),
+    "too large": (text(b"a" * LIMIT) + text(b"b" * 65536), [ACK], 1009),
+})
+def test_through_nginx(bed, data, answers, code):
+    """nginx hands on all of it, and reads on behind the end: were it to reset the connection of a
+    client that still sends, the client would lose what it has not read by then."""
+    for step in (None, 1 if len(data) < LIMIT else 997):
+        with wire(bed, bed.port) as w:
+            w.send(data, step)
+            assert w.end() == (answers, code), f"in pieces of {step}"
+            w.send(text(b"*" * LIMIT) * 64, LIMIT)

@@ -34,13 +34,13 @@ def fragments(*payloads, opcode=TEXT, between=b""):
 
 
 class Wire:
-    """A connection straight to milepost-ws, behind its 101."""
+    """A connection behind its 101: straight to milepost-ws, or through nginx where it has a port."""
 
-    def __init__(self, bed, session, token, behind=b""):
+    def __init__(self, bed, session, token, behind=b"", port=None):
         """The bytes of behind go out in one piece with the request."""
-        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket = socket.socket(socket.AF_INET if port else socket.AF_UNIX)
         self.socket.settimeout(PATIENCE)
-        self.socket.connect(str(bed.ws_socket()))
+        self.socket.connect(("127.0.0.1", port) if port else str(bed.ws_socket()))
         self.input = self.socket.makefile("rb")
         self.send((f"GET /api/sessions/ws/{session}?token={token} HTTP/1.1\r\nHost: x\r\n"
                    "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
