@@ -18,7 +18,8 @@ LIMIT = 4096
 
 @pytest.fixture(scope="module")
 def bed():
-    with Bed(client_messages="ack", message_rate_max=60000) as bed:
+    # Nothing here waits for close_timeout: what is not ended at once is not ended in time.
+    with Bed(client_messages="ack", message_rate_max=60000, close_timeout="60s") as bed:
         bed.watched, bed.watcher = bed.session(), bed.user("therapist")
         yield bed
 
@@ -178,14 +179,19 @@ INVALID = {name: bytes.fromhex(code) for name, code in {
     "lead after lead": "c3c3", "f0 and e2": "f0e282ac", "greek and f4 90": (GREEK + b"\xf4\x90\x80\x80").hex(),
     "overlong slash 2": "c0af", "overlong slash 3": "e080af", "overlong slash 4": "f08080af",
     "overlong slash 5": "f8808080af", "overlong slash 6": "fc80808080af", "overlong 7f": "c1bf",
-    "overlong 7ff": "e09fbf", "overlong ffff": "f08fbfbf", "overlong nul 2": "c080", "overlong nul 3": "e08080",
-    "overlong nul 4": "f0808080", "first of 5": "f888808080", "first of 6": "fc8480808080",
+    "overlong 7ff": "e09fbf", "overlong ffff": "f08fbfbf", "overlong 1fffff": "f887bfbfbf",
+    "overlong 3ffffff": "fc83bfbfbfbf", "overlong nul 2": "c080", "overlong nul 3": "e08080",
+    "overlong nul 4": "f0808080", "overlong nul 5": "f880808080", "overlong nul 6": "fc8080808080",
+    "first of 5": "f888808080", "first of 6": "fc8480808080", "last of 4": "f7bfbfbf",
     "last of 5": "fbbfbfbfbf", "last of 6": "fdbfbfbfbfbf", "U+110000": "f4908080", "U+13FFFF": "f4bfbfbf",
     "f5": "f5808080", "fe": "fe", "ff": "ff", "fe fe ff ff": "fefeffff",
     "U+D800": "eda080", "U+DB7F": "edadbf", "U+DB80": "edae80", "U+DBFF": "edafbf", "U+DC00": "edb080",
     "U+DF80": "edbe80", "U+DFFF": "edbfbf", "a pair": "eda080edb080", "another pair": "edafbfedbfbf",
+    **{f"{first:x} to {last:x}, spaces": bytes(b for lead in range(first, last + 1) for b in (lead, 0x20)).hex()
+       for first, last in ((0xc0, 0xdf), (0xe0, 0xef), (0xf0, 0xf7), (0xf8, 0xfb), (0xfc, 0xff))},
+    "all without their last": "c0e080f08080f8808080fc80808080dfefbff7bfbffbbfbfbffdbfbfbfbf",
 }.items()}
-UNENDED = [bytes.fromhex(code) for code in ("c3", "e2", "e282", "ed9f", "f0", "f09f", "f09f98", "f48fbf")]
+UNENDED = [bytes.fromhex(code) for code in ("c3", "df", "e2", "e282", "ed9f", "efbf", "f0", "f09f", "f09f98", "f48fbf")]
 
 
 def pieces(payload):
@@ -234,6 +240,13 @@ def test_unended_utf8(bed, payload):
     assert fault(payload) is None
     check(bed, text(GREEK + payload), [], 1007)
     check(bed, fragments(payload, b"", between=frame(PING, b"p")), [pong(b"p")], 1007)
+
+
+def test_every_prefix(bed):
+    """A text may end behind each of its characters, and nowhere else."""
+    for n in range(1, len(GREEK) + 1):
+        whole = is_text(GREEK[:n])
+        check(bed, text(GREEK[:n]) + BYE, [ACK] if whole else [], 1000 if whole else 1007)
 
 
 # --- 7: closing ---
