@@ -1,0 +1,249 @@
+/*
+ * deliver.c: updates posted and delivered: fan-out, wide and steady differ by numbers only.
+ *
+ * An update is posted as soon as a poster is idle and fewer than the window are undelivered, or, where
+ * there is a rate, when it is due. One is delivered when every watcher of its session has it.
+ */
+#include "base/clock.h"
+#include "fatal.h"
+#include "load.h"
+#include "poster.h"
+#include "samples.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define UNDELIVERED_MAX 65536 /* a power of two */
+#define PATIENCE_MS 10000     /* for the last update to come through */
+
+struct update {
+	uint64_t n; /* 0: none */
+	size_t session;
+	size_t missing; /* watchers that do not have it yet */
+	int64_t posted_us;
+};
+
+struct deliver {
+	struct load *load;
+	struct watchers watchers;
+	struct posters posters;
+	struct source timer;
+	int timer_fd;
+	struct update *updates; /* owned; n % UNDELIVERED_MAX is its place */
+	uint64_t next;          /* the next update's number */
+	uint64_t due;           /* with a rate: how many are due but not posted */
+	size_t undelivered;
+	bool over;
+	/* what is measured */
+	uint64_t posted, deliveries, late, stray;
+	struct samples latencies; /* from before the POST to each watcher's having parsed it */
+	struct samples lasts;     /* to the last watcher's having it */
+	struct samples answers;   /* to the POST's answer */
+};
+
+static size_t
+watchers_of(const struct load *load, size_t session)
+{
+	size_t rest = load->watcher_count % load->session_count;
+
+	return load->watcher_count / load->session_count + (session < rest);
+}
+
+static void
+post(struct deliver *d, struct poster *poster)
+{
+	struct load *load = d->load;
+	uint64_t n = d->next++;
+	struct update *u = &d->updates[n % UNDELIVERED_MAX];
+
+	if (u->n != 0)
+		fatal("update %llu is not delivered, and %d came after it", (unsigned long long)u->n,
+		    UNDELIVERED_MAX);
+	*u = (struct update){ .n = n, .session = (size_t)(n % load->session_count) };
+	u->missing = watchers_of(load, u->session);
+	d->undelivered++;
+	d->posted++;
+	load_write_post(load, poster_begin(poster), u->session, n);
+	u->posted_us = clock_mono_us();
+	poster_send(poster, n);
+}
+
+static bool
+is_one_due(const struct deliver *d)
+{
+	if (d->over)
+		return false;
+	if (d->load->rate > 0)
+		return d->due > 0;
+	return d->undelivered < d->load->window;
+}
+
+static void
+post_what_is_due(struct deliver *d)
+{
+	struct poster *poster;
+
+	while (is_one_due(d) && (poster = posters_idle(&d->posters)) != NULL) {
+		post(d, poster);
+		d->due -= d->load->rate > 0;
+	}
+}
+
+static void
+on_timer(struct source *source, uint32_t events)
+{
+	struct deliver *d = (struct deliver *)(void *)((char *)source - offsetof(struct deliver, timer));
+	uint64_t expired = 0;
+
+	(void)events;
+	if (read(d->timer_fd, &expired, sizeof(expired)) < 0 && errno != EAGAIN)
+		fatal("timerfd: %s", strerror(errno));
+	/* More than one: we were held up ourselves; or the posters are. */
+	d->late += d->due + (expired > 1 ? expired - 1 : 0);
+	d->due += expired;
+	post_what_is_due(d);
+}
+
+static void
+on_answer(void *arg, struct poster *poster, int status, struct text body)
+{
+	struct deliver *d = arg;
+
+	if (status < 200 || status > 202)
+		fatal("a POST was answered with %d: %.*s", status, TEXT_ARG(body));
+	samples_add(&d->answers, clock_mono_us() - poster->started_us);
+	post_what_is_due(d);
+}
+
+static void
+on_text(void *arg, struct watcher *watcher, struct text payload)
+{
+	struct deliver *d = arg;
+	uint64_t n = load_update_number(payload);
+	struct update *u = &d->updates[n % UNDELIVERED_MAX];
+	size_t session = watcher->number % d->load->session_count;
+	int64_t us;
+
+	/* A heartbeat, or what there was before the first update of ours. */
+	if (n < d->load->first || u->n != n) {
+		d->stray += n >= d->load->first;
+		return;
+	}
+	if (u->session != session ||
+	    memmem(payload.s, payload.len, d->load->sessions[session], SESSION_ID_LEN) == NULL)
+		fatal("watcher %zu: an update of another session: %.*s", watcher->number,
+		    TEXT_ARG(payload));
+	us = clock_mono_us() - u->posted_us;
+	samples_add(&d->latencies, us);
+	d->deliveries++;
+	if (--u->missing > 0)
+		return;
+	samples_add(&d->lasts, us);
+	u->n = 0;
+	d->undelivered--;
+	post_what_is_due(d);
+}
+
+static void
+drain(struct deliver *d)
+{
+	int64_t until = clock_mono_ms() + PATIENCE_MS;
+
+	d->over = true;
+	while (d->undelivered > 0 || d->posters.busy > 0) {
+		if (clock_mono_ms() > until)
+			fatal("%zu updates were not delivered", d->undelivered);
+		loop_turn(&d->load->loop, 100);
+	}
+}
+
+/* Begins and ends with nothing under way. */
+static void
+deliver_for(struct deliver *d, double seconds)
+{
+	int64_t until = clock_mono_us() + (int64_t)(seconds * 1e6);
+
+	d->posted = d->deliveries = d->late = d->stray = d->due = 0;
+	samples_reset(&d->latencies);
+	samples_reset(&d->lasts);
+	samples_reset(&d->answers);
+	d->over = false;
+	post_what_is_due(d);
+	while (clock_mono_us() < until)
+		loop_turn(&d->load->loop, 100);
+	drain(d);
+}
+
+static void
+start_timer(struct deliver *d)
+{
+	const long ns = (long)(1e9 / d->load->rate);
+	const struct itimerspec every = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
+
+	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (d->timer_fd < 0 || timerfd_settime(d->timer_fd, 0, &every, NULL) != 0)
+		fatal("timerfd: %s", strerror(errno));
+	loop_add(&d->load->loop, d->timer_fd, &d->timer, EPOLLIN);
+}
+
+static void
+write_samples(const char *name, struct samples *samples)
+{
+	printf(",\"%s\":", name);
+	samples_write(samples, stdout);
+}
+
+static void
+write_result(struct deliver *d, int64_t us, const struct usage *before, const struct usage *after)
+{
+	load_write_settings(d->load, "deliver");
+	printf(",\"seconds\":%.3f,\"updates\":%llu,\"deliveries\":%llu,\"updates_per_s\":%.0f,"
+	       "\"deliveries_per_s\":%.0f,\"late\":%llu,\"stray\":%llu",
+	    (double)us / 1e6, (unsigned long long)d->posted, (unsigned long long)d->deliveries,
+	    (double)d->posted * 1e6 / (double)us, (double)d->deliveries * 1e6 / (double)us,
+	    (unsigned long long)d->late, (unsigned long long)d->stray);
+	write_samples("latency_us", &d->latencies);
+	write_samples("last_us", &d->lasts);
+	write_samples("answer_us", &d->answers);
+	putchar(',');
+	usage_write_cpu(&d->load->trees, before, after, stdout);
+	puts("}");
+}
+
+void
+deliver_run(struct load *load)
+{
+	struct deliver d = { .load = load, .next = load->first, .timer.on_ready = on_timer,
+		.timer_fd = -1, .over = true };
+	struct usage before, after;
+	int64_t from_us, us;
+
+	d.updates = calloc(UNDELIVERED_MAX, sizeof(*d.updates));
+	if (d.updates == NULL)
+		fatal("no memory");
+	d.watchers = (struct watchers){ .arg = &d, .on_text = on_text };
+	load_open_watchers(load, &d.watchers);
+	d.posters = (struct posters){ .loop = &load->loop, .address = load->post, .arg = &d,
+		.on_answer = on_answer };
+	posters_init(&d.posters, load->poster_count);
+	if (load->rate > 0)
+		start_timer(&d);
+	deliver_for(&d, load->warmup);
+	usage_read_cpu(&load->trees, &before);
+	from_us = clock_mono_us();
+	deliver_for(&d, load->seconds);
+	us = clock_mono_us() - from_us;
+	usage_read_cpu(&load->trees, &after);
+	write_result(&d, us, &before, &after);
+	watchers_fini(&d.watchers);
+	posters_fini(&d.posters);
+	if (d.timer_fd >= 0)
+		close(d.timer_fd);
+	samples_fini(&d.latencies);
+	samples_fini(&d.lasts);
+	samples_fini(&d.answers);
+	free(d.updates);
+}

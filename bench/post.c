@@ -1,0 +1,108 @@
+/* post.c: POSTs as fast as they are answered, of one update each or of batches. Nobody watches. */
+#include "base/clock.h"
+#include "fatal.h"
+#include "load.h"
+#include "poster.h"
+#include "samples.h"
+
+#include <string.h>
+
+#define LINE_OK "\"status\":200" /* what each line of a batch's answer must hold */
+
+struct post {
+	struct load *load;
+	struct posters posters;
+	struct samples answers; /* from before the POST to its answer */
+	uint64_t next;          /* the next update's number */
+	uint64_t updates;       /* answered */
+	bool over;
+};
+
+static void
+post_next(struct post *post, struct poster *poster)
+{
+	struct load *load = post->load;
+	size_t session = (size_t)(post->next % load->session_count);
+
+	if (load->lines > 0)
+		load_write_batch(load, poster_begin(poster), session, post->next);
+	else
+		load_write_post(load, poster_begin(poster), session, post->next);
+	post->next += load->lines > 0 ? load->lines : 1;
+	poster_send(poster, post->next);
+}
+
+static size_t
+count_lines(struct text body)
+{
+	const char *end = body.s + body.len, *at = body.s;
+	size_t count = 0;
+
+	while ((at = memmem(at, (size_t)(end - at), LINE_OK, strlen(LINE_OK))) != NULL) {
+		at += strlen(LINE_OK);
+		count++;
+	}
+	return count;
+}
+
+static void
+on_answer(void *arg, struct poster *poster, int status, struct text body)
+{
+	struct post *post = arg;
+
+	if (status != 200)
+		fatal("a POST was answered with %d: %.*s", status, TEXT_ARG(body));
+	if (post->load->lines > 0 && count_lines(body) != post->load->lines)
+		fatal("of %zu lines %zu were stored: %.*s", post->load->lines, count_lines(body),
+		    TEXT_ARG(body));
+	post->updates += post->load->lines > 0 ? post->load->lines : 1;
+	samples_add(&post->answers, clock_mono_us() - poster->started_us);
+	if (!post->over)
+		post_next(post, poster);
+}
+
+/* Until the time is over and all is answered. */
+static void
+post_for(struct post *post, double seconds)
+{
+	int64_t until = clock_mono_us() + (int64_t)(seconds * 1e6);
+	struct poster *poster;
+
+	post->updates = 0;
+	post->over = false;
+	samples_reset(&post->answers);
+	while ((poster = posters_idle(&post->posters)) != NULL)
+		post_next(post, poster);
+	while (post->posters.busy > 0) {
+		loop_turn(&post->load->loop, 100);
+		post->over = clock_mono_us() >= until;
+	}
+}
+
+void
+post_run(struct load *load)
+{
+	struct post post = { .load = load, .next = load->first };
+	struct usage before, after;
+	int64_t from_us, us;
+
+	post.posters = (struct posters){ .loop = &load->loop, .address = load->post, .arg = &post,
+		.on_answer = on_answer };
+	posters_init(&post.posters, load->poster_count);
+	post_for(&post, load->warmup);
+	usage_read_cpu(&load->trees, &before);
+	from_us = clock_mono_us();
+	post_for(&post, load->seconds);
+	us = clock_mono_us() - from_us;
+	usage_read_cpu(&load->trees, &after);
+	load_write_settings(load, load->lines > 0 ? "batch" : "post");
+	printf(",\"seconds\":%.3f,\"updates\":%llu,\"updates_per_s\":%.0f,\"answer_us\":",
+	    (double)us / 1e6, (unsigned long long)post.updates,
+	    (double)post.updates * 1e6 / (double)us);
+	samples_write(&post.answers, stdout);
+	putchar(',');
+	usage_write_cpu(&load->trees, &before, &after, stdout);
+	puts("}");
+	posters_fini(&post.posters);
+	samples_fini(&post.answers);
+}
