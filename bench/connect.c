@@ -41,10 +41,8 @@ connect_run(struct load *load)
 	printf(",\"seconds\":%.3f,\"connections\":%zu,\"connections_per_s\":%.0f,", (double)us / 1e6,
 	    watchers.open, (double)watchers.open * 1e6 / (double)us);
 	usage_write_cpu(&load->trees, &before, &after, stdout);
-	fputs(",\"pss_before_kb\":", stdout);
-	usage_write_pss(&load->trees, &before, stdout);
-	fputs(",\"pss_kb\":", stdout);
-	usage_write_pss(&load->trees, &after, stdout);
+	putchar(',');
+	usage_write_pss(&load->trees, &before, &after, stdout);
 	puts("}");
 	watchers_fini(&watchers);
 }

@@ -62,11 +62,11 @@ post(struct deliver *d, struct poster *poster)
 	if (u->n != 0)
 		fatal("update %llu is not delivered, and %d came after it", (unsigned long long)u->n,
 		    UNDELIVERED_MAX);
-	*u = (struct update){ .n = n, .session = (size_t)(n % load->session_count) };
+	*u = (struct update){ .n = n, .session = load_session_of(load, n) };
 	u->missing = watchers_of(load, u->session);
 	d->undelivered++;
 	d->posted++;
-	load_write_post(load, poster_begin(poster), u->session, n);
+	load_write_post(load, poster_begin(poster), n);
 	u->posted_us = clock_mono_us();
 	poster_send(poster, n);
 }
@@ -210,6 +210,8 @@ write_result(struct deliver *d, int64_t us, const struct usage *before, const st
 	write_samples("answer_us", &d->answers);
 	putchar(',');
 	usage_write_cpu(&d->load->trees, before, after, stdout);
+	putchar(',');
+	usage_write_pss(&d->load->trees, before, after, stdout);
 	puts("}");
 }
 
@@ -232,11 +234,13 @@ deliver_run(struct load *load)
 	if (load->rate > 0)
 		start_timer(&d);
 	deliver_for(&d, load->warmup);
+	usage_read_pss(&load->trees, &before);
 	usage_read_cpu(&load->trees, &before);
 	from_us = clock_mono_us();
 	deliver_for(&d, load->seconds);
 	us = clock_mono_us() - from_us;
 	usage_read_cpu(&load->trees, &after);
+	usage_read_pss(&load->trees, &after);
 	write_result(&d, us, &before, &after);
 	watchers_fini(&d.watchers);
 	posters_fini(&d.posters);

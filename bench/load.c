@@ -19,6 +19,7 @@ static const char usage[] =
     "\n"
     "  --tree NAME=PID    a process and its children, whose use is told as NAME; several times\n"
     "  --sessions FILE    the sessions' ids, one a line; watchers and updates go round\n"
+    "  --posted N         only the first N sessions get updates\n"
     "  --watch ADDRESS    unix:PATH or tcp:ADDRESS:PORT\n"
     "  --watch-path PATH  of the WebSocket; {} stands for the session's id\n"
     "  --watchers N       connections (default 1)\n"
@@ -33,12 +34,13 @@ static const char usage[] =
     "\n"
     "Prints one JSON object. CPU times are user and system time in microseconds.\n";
 
-enum option_id { TREE = 1, SESSIONS, WATCH, WATCH_PATH, WATCHERS, OPENING, POST, POST_PATH,
+enum option_id { TREE = 1, SESSIONS, POSTED, WATCH, WATCH_PATH, WATCHERS, OPENING, POST, POST_PATH,
 	POST_HEADER, POSTERS, BODY, LINES, WINDOW, RATE, WARMUP, SECONDS, HELP };
 
 static const struct option options[] = {
 	{ "tree", required_argument, NULL, TREE },
 	{ "sessions", required_argument, NULL, SESSIONS },
+	{ "posted", required_argument, NULL, POSTED },
 	{ "watch", required_argument, NULL, WATCH },
 	{ "watch-path", required_argument, NULL, WATCH_PATH },
 	{ "watchers", required_argument, NULL, WATCHERS },
@@ -120,6 +122,7 @@ read_option(struct load *load, enum option_id id, char *value)
 	switch (id) {
 	case TREE: trees_add(&load->trees, value); break;
 	case SESSIONS: read_sessions(load, value); break;
+	case POSTED: load->posted_count = read_count(value); break;
 	case WATCH: load->watch = address_parse(value); break;
 	case WATCH_PATH: load->watch_path = value; break;
 	case WATCHERS: load->watcher_count = read_count(value); break;
@@ -147,6 +150,8 @@ check(const struct load *load, bool watches, bool posts)
 		fatal("--watch or --watch-path is missing");
 	if (posts && (load->post.len == 0 || load->post_path == NULL))
 		fatal("--post or --post-path is missing");
+	if (load->posted_count > load->session_count)
+		fatal("--posted is more than there are sessions");
 	if (watches && posts && load->watcher_count < load->session_count)
 		fatal("%zu watchers are too few for %zu sessions", load->watcher_count,
 		    load->session_count);

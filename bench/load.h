@@ -29,6 +29,7 @@ struct load {
 	enum body body;
 	char (*sessions)[SESSION_ID_LEN + 1]; /* owned */
 	size_t session_count;
+	size_t posted_count;  /* sessions that updates go to, the first ones; 0: all */
 	size_t watcher_count; /* spread over the sessions */
 	size_t poster_count;
 	size_t window;        /* updates that may be undelivered; 0: any number */
@@ -48,10 +49,13 @@ void post_run(struct load *load);
  * on_text and its arg; the rest is set here. */
 void load_open_watchers(struct load *load, struct watchers *watchers);
 
-/* Writes a whole request that posts update number n to a session. */
-void load_write_post(const struct load *load, struct buf *out, size_t session, uint64_t n);
-/* The same for a batch of updates n, n + 1, ... to as many sessions from this one on. */
-void load_write_batch(const struct load *load, struct buf *out, size_t session, uint64_t n);
+/* The session that update number n goes to: they go round. */
+size_t load_session_of(const struct load *load, uint64_t n);
+
+/* Writes a whole request that posts update number n. */
+void load_write_post(const struct load *load, struct buf *out, uint64_t n);
+/* The same for a batch of updates n, n + 1, ... */
+void load_write_batch(const struct load *load, struct buf *out, uint64_t n);
 
 /* The number of the update in a message; 0: it holds none, as a heartbeat. */
 uint64_t load_update_number(struct text message);

@@ -1,69 +1,96 @@
 """measure.py: measures systems side by side, in turns. bench/run builds what it needs and starts it; see --help."""
 import argparse
 import collections
+import contextlib
 import json
 import os
+import resource
 import shlex
 import statistics
 import subprocess
 import sys
 
-from systems import SIDES, bed
+import results
+from crowd import CROWDS
+from kept import Kept, KeptMany, Pruned
+from systems import Floor, Milepost, Nchan, Null, Replaced, bed
 from workloads import WORKLOADS, figures
 
-UNITS = {"cost": "µs CPU", "idle": "KB", "load": "CPUs"}
+SYSTEMS = [Floor, Milepost, Null, Nchan, Replaced, Kept, KeptMany, Pruned, *CROWDS]
+SIDES = {side.name: (system, side) for system in SYSTEMS for side in system.SIDES}
+
+# CPUs that others may use while we measure, and how often we try anew.
+ELSEWHERE_MAX = 0.15
+TRIES = 3
+FILES = 1 << 17
+
+EPILOG = f"""
+workloads: {', '.join(WORKLOADS)}
+systems: {', '.join(SIDES)}
+
+Without --workload, --system and --quick the results go to bench/RESULTS.md and bench/results.svg, else to the
+terminal alone. MILEPOST_BENCH_UNDER may hold a command to run each measurement under: taskset, a lock.
+"""
 
 
 def parse(argv):
-    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bench/run", description=__doc__, epilog=EPILOG,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workload", action="append", default=[], metavar="NAME",
-                        help="only this, or those whose name begins so; again for more: " + ", ".join(WORKLOADS))
-    parser.add_argument("--system", action="append", default=[], metavar="NAME",
-                        help="only this; again for more: " + ", ".join(SIDES))
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="default 3; medians are told")
-    parser.add_argument("--quick", action="store_true", help="a second a measurement, one round unless --rounds")
-    parser.add_argument("--under", metavar="COMMAND", default="",
-                        help="run each measurement under this command: taskset, a lock, ...")
+                        help="only this, or all of fan-out; again for more")
+    parser.add_argument("--system", action="append", default=[], metavar="NAME", help="only this; again for more")
+    parser.add_argument("--rounds", type=int, metavar="N", help="medians of so many (default 3)")
+    parser.add_argument("--quick", action="store_true", help="one round, a second a measurement")
+    parser.add_argument("--json", metavar="FILE", help="write every measurement's figures there, too")
     args = parser.parse_args(argv)
-    if args.quick and "--rounds" not in " ".join(argv):
-        args.rounds = 1
+    args.rounds = args.rounds or (1 if args.quick else 3)
     return args
 
 
 def chosen(names, known):
-    """What begins with one of the names; all, where none is given."""
+    """Those named, or whose name goes on behind a hyphen where none is named so; all, where none is given."""
     for name in names:
-        if not any(k.startswith(name) for k in known):
+        if name not in known and not any(k.startswith(f"{name}-") for k in known):
             sys.exit(f"bench: there is no \"{name}\"; there are: {', '.join(known)}")
-    return [k for k in known if not names or any(k == name or k.startswith(f"{name}-") and name not in known
-                                                 for name in names)]
+    return [k for k in known
+            if not names or k in names or any(n not in known and k.startswith(f"{n}-") for n in names)]
 
 
-def run_load(system, side, workload, args):
+def run_load(system, side, workload, quick):
     """One measurement of the load client, as the figures of workloads.py."""
-    action, *rest = workload.load_args(args.quick)
-    command = [*shlex.split(args.under), str(bed.BUILD / "bench" / "load"), action,
-               *map(str, system.load_args(side.by)), *rest]
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
+    action, *rest = workload.load_args(quick)
+    command = system.wrap([bed.BUILD / "bench" / "load", action, *system.load_args(side.by), *rest])
+    under = shlex.split(os.environ.get("MILEPOST_BENCH_UNDER", ""))
+    result = subprocess.run([*under, *map(str, command)], stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
-        raise RuntimeError(f"{workload.name} of {side.name} failed")
-    return figures(json.loads(result.stdout), side, workload)
+        raise RuntimeError(f"the load client failed: {workload.name}, {side.name}")
+    return figures(json.loads(result.stdout), side, workload) | system.figures()
 
 
-def measure(name, workload, args):
+def measure(name, workload, quick):
+    """The figures of one measurement; the least disturbed of some, where something else kept the machine busy."""
     kind, side = SIDES[name]
-    with kind(workload.sessions) as system:
-        return run_load(system, side, workload, args)
+    tries = []
+    while not tries or tries[-1]["elsewhere"] > ELSEWHERE_MAX and len(tries) < TRIES:
+        with kind(workload.sessions) as system:
+            tries.append(run_load(system, side, workload, quick))
+    return min(tries, key=lambda figures: figures["elsewhere"])
 
 
-def rounds(workload, names, args):
-    """The figures of each system, by name: those of all rounds, which take turns."""
+def say(text=""):
+    """What is being done, where a person looks."""
+    if sys.stderr.isatty():
+        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
+
+
+def take_turns(workload, names, args):
+    """The figures of each system, by name, of every round."""
     found = collections.defaultdict(list)
     for turn in range(args.rounds):
         for name in names:
-            print(f"{workload.name} {turn + 1}/{args.rounds} {name}", end="\r", file=sys.stderr)
-            found[name].append(measure(name, workload, args))
-            print(" " * 60, end="\r", file=sys.stderr)
+            say(f"{workload.name}, round {turn + 1} of {args.rounds}: {name}")
+            found[name].append(measure(name, workload, args.quick))
+    say()
     return found
 
 
@@ -72,26 +99,39 @@ def median(found):
     return {key: statistics.median(f[key] for f in found if key in f) for key in keys}
 
 
-def show(workload, medians):
-    print(f"{workload.name}: {workload.title}")
-    for name, values in medians.items():
-        print(f"  {name:16}", " ".join(f"{key}={value:.4g}" for key, value in values.items()))
-    sys.stdout.flush()
+def leave_out(systems):
+    """Takes away what is not installed; returns it, as system: package."""
+    missing = {name: kind.missing() for name, (kind, _) in SIDES.items() if name in systems and kind.missing()}
+    for name in missing:
+        systems.remove(name)
+    return missing
+
+
+def allow_files():
+    """For the most watchers, and nginx's two a watcher; more than the hard limit only for root."""
+    with contextlib.suppress(ValueError, PermissionError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, FILES))
+    bed.raise_limit()
 
 
 def main():
     args = parse(sys.argv[1:])
-    systems = chosen(args.system, SIDES)
-    for name in {name for name in systems if (missing := SIDES[name][0].missing())}:
-        systems.remove(name)
-        print(f"left out: {name}; {SIDES[name][0].missing()} is not installed")
-    bed.raise_limit()
-    for key in chosen(args.workload, WORKLOADS):
-        workload = WORKLOADS[key]
-        names = [name for name in workload.sides if name in systems]
-        if names:
-            found = rounds(workload, names, args)
-            show(workload, {name: median(values) for name, values in found.items()})
+    systems, workloads = chosen(args.system, SIDES), chosen(args.workload, WORKLOADS)
+    missing = leave_out(systems)
+    results.check_build()
+    allow_files()
+    found, medians = {}, {}
+    for workload in map(WORKLOADS.get, workloads):
+        if names := [name for name in workload.sides if name in systems]:
+            found[workload.name] = take_turns(workload, names, args)
+            medians[workload.name] = {name: median(values) for name, values in found[workload.name].items()}
+            print(results.table(workload, medians[workload.name]))
+    print(results.targets(medians))
+    if args.json:
+        with open(args.json, "w") as file:
+            json.dump(found, file, indent=1)
+    if not (args.workload or args.system or args.quick):
+        results.write(medians, missing, args)
 
 
 if __name__ == "__main__":

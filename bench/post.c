@@ -22,12 +22,11 @@ static void
 post_next(struct post *post, struct poster *poster)
 {
 	struct load *load = post->load;
-	size_t session = (size_t)(post->next % load->session_count);
 
 	if (load->lines > 0)
-		load_write_batch(load, poster_begin(poster), session, post->next);
+		load_write_batch(load, poster_begin(poster), post->next);
 	else
-		load_write_post(load, poster_begin(poster), session, post->next);
+		load_write_post(load, poster_begin(poster), post->next);
 	post->next += load->lines > 0 ? load->lines : 1;
 	poster_send(poster, post->next);
 }

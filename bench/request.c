@@ -48,10 +48,16 @@ write_request(const struct load *load, struct buf *out, const char *session, con
 	buf_text(out, body);
 }
 
-void
-load_write_post(const struct load *load, struct buf *out, size_t session, uint64_t n)
+size_t
+load_session_of(const struct load *load, uint64_t n)
 {
-	const char *id = load->sessions[session];
+	return (size_t)(n % (load->posted_count > 0 ? load->posted_count : load->session_count));
+}
+
+void
+load_write_post(const struct load *load, struct buf *out, uint64_t n)
+{
+	const char *id = load->sessions[load_session_of(load, n)];
 	char memory[1024];
 	struct buf body = BUF_INIT(sizeof(memory));
 
@@ -61,13 +67,13 @@ load_write_post(const struct load *load, struct buf *out, size_t session, uint64
 }
 
 void
-load_write_batch(const struct load *load, struct buf *out, size_t session, uint64_t n)
+load_write_batch(const struct load *load, struct buf *out, uint64_t n)
 {
 	struct buf body = BUF_INIT(BODY_MAX);
 
 	for (size_t i = 0; i < load->lines; i++)
 		buf_printf(&body, "{\"session_id\":\"%s\"," MEMBERS ",\"estimated_time_remaining\":30}\n",
-		    load->sessions[(session + i) % load->session_count], (unsigned long long)(n + i));
+		    load->sessions[load_session_of(load, n + i)], (unsigned long long)(n + i));
 	if (body.err != ERR_OK)
 		fatal("a batch of %zu lines is too long", load->lines);
 	write_request(load, out, "", "application/x-ndjson", buf_view(&body));

@@ -62,10 +62,18 @@ class System(bed.Bed):
             self.start_nginx()
             self.ready()
         except BaseException:
-            self.stop()
-            print(self.logs(), file=sys.stderr)
+            self.__exit__(*sys.exc_info())
             raise
         return self
+
+    def __exit__(self, kind, *rest):
+        if kind is None:
+            super().__exit__(kind, *rest)
+            return
+        self.stop()
+        for path in sorted((self.dir / "log").glob("*")):
+            lines = path.read_text(errors="replace").splitlines()
+            print(f"{path}:", *lines[-10:], sep="\n    ", file=sys.stderr)
 
     def start_servers(self):
         raise NotImplementedError
@@ -106,6 +114,14 @@ class System(bed.Bed):
             args += ["--tree", f"{name}={proc.pid}"]
         return args
 
+    def wrap(self, command):
+        """What runs beside the load client: the command that runs both."""
+        return command
+
+    def figures(self):
+        """What the system itself tells, after the measurement."""
+        return {}
+
     def post_args(self, by):
         if by == "nginx":
             return ["--post", f"tcp:127.0.0.1:{self.port}", "--post-path", self.post_path]
@@ -134,6 +150,7 @@ class Milepost(System):
         self.start_ws()
 
     def fill(self):
+        """Writes what the database holds before the programs start."""
         with contextlib.closing(sqlite3.connect(self.db)) as db, db:
             db.executemany("INSERT INTO session (id) VALUES (?)", ((session,) for session in self.ids))
 
@@ -145,6 +162,10 @@ class Milepost(System):
 
     def post_args(self, by):
         return super().post_args("nginx")
+
+    def figures(self):
+        told = self.metric("lag_seconds_count")
+        return {"sent within 1 ms": self.metric('lag_seconds_bucket{le="0.001"}') / told} if told else {}
 
     SIDES = [
         Watched("milepost", "milepost-ws without nginx", "unix", ["ws0"]),
@@ -218,7 +239,3 @@ class Replaced(System):
                    "--http", "httptools", "--ws-ping-interval", "30", "--backlog", "4096")
 
     SIDES = [Watched("replaced", "FastAPI on uvicorn behind nginx, in memory, no auth", "nginx", ["nginx", "uvicorn"])]
-
-
-SYSTEMS = [Floor, Milepost, Null, Nchan, Replaced]
-SIDES = {side.name: (system, side) for system in SYSTEMS for side in system.SIDES}

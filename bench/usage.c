@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define PROCESSES 64 /* of one tree */
 
@@ -97,6 +98,21 @@ cpu_ns(pid_t pid)
 	return clock_ns(clock);
 }
 
+/* The busy columns of /proc/stat's first line, in ticks. */
+static int64_t
+machine_cpu_ns(void)
+{
+	long long user, nice, system, idle, iowait, irq, softirq, steal;
+	FILE *file = fopen("/proc/stat", "re");
+
+	if (file == NULL || fscanf(file, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system,
+	    &idle, &iowait, &irq, &softirq, &steal) != 8)
+		fatal("/proc/stat: %s", strerror(errno));
+	fclose(file);
+	return (user + nice + system + irq + softirq + steal) *
+	    (INT64_C(1000000000) / sysconf(_SC_CLK_TCK));
+}
+
 static int64_t
 pss_kb(pid_t pid)
 {
@@ -135,6 +151,7 @@ usage_read_cpu(const struct trees *trees, struct usage *out)
 {
 	sum_up(trees, cpu_ns, out->cpu_ns);
 	out->own_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+	out->machine_cpu_ns = machine_cpu_ns();
 }
 
 void
@@ -146,20 +163,35 @@ usage_read_pss(const struct trees *trees, struct usage *out)
 void
 usage_write_cpu(const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out)
 {
+	int64_t own_ns = to->own_cpu_ns - from->own_cpu_ns;
+	int64_t elsewhere_ns = to->machine_cpu_ns - from->machine_cpu_ns - own_ns;
+
 	fputs("\"cpu_us\":{", out);
-	for (size_t i = 0; i < trees->count; i++)
+	for (size_t i = 0; i < trees->count; i++) {
+		int64_t ns = to->cpu_ns[i] - from->cpu_ns[i];
+
 		fprintf(out, "%s\"%s\":%lld", i > 0 ? "," : "", trees->all[i].name,
-		    (long long)(to->cpu_ns[i] - from->cpu_ns[i]) / 1000);
-	fprintf(out, "},\"load_cpu_us\":%lld",
-	    (long long)(to->own_cpu_ns - from->own_cpu_ns) / 1000);
+		    (long long)ns / 1000);
+		elsewhere_ns -= ns;
+	}
+	fprintf(out, "},\"load_cpu_us\":%lld,\"elsewhere_cpu_us\":%lld", (long long)own_ns / 1000,
+	    (long long)elsewhere_ns / 1000);
 }
 
-void
-usage_write_pss(const struct trees *trees, const struct usage *usage, FILE *out)
+static void
+write_kb(const char *name, const struct trees *trees, const struct usage *usage, FILE *out)
 {
-	fputc('{', out);
+	fprintf(out, "\"%s\":{", name);
 	for (size_t i = 0; i < trees->count; i++)
 		fprintf(out, "%s\"%s\":%lld", i > 0 ? "," : "", trees->all[i].name,
 		    (long long)usage->pss_kb[i]);
 	fputc('}', out);
+}
+
+void
+usage_write_pss(const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out)
+{
+	write_kb("pss_before_kb", trees, from, out);
+	fputc(',', out);
+	write_kb("pss_kb", trees, to, out);
 }

@@ -24,6 +24,7 @@ struct usage {
 	int64_t cpu_ns[USAGE_TREES]; /* user and system time, of threads that ended too */
 	int64_t pss_kb[USAGE_TREES]; /* proportional set size: what is shared counts in parts */
 	int64_t own_cpu_ns;          /* of this process */
+	int64_t machine_cpu_ns;      /* of all processors, with what a hypervisor took */
 };
 
 /* "NAME=PID"; anything else ends the program. The text must stay. */
@@ -33,11 +34,13 @@ void trees_add(struct trees *trees, char *text);
 void usage_read_cpu(const struct trees *trees, struct usage *out);
 void usage_read_pss(const struct trees *trees, struct usage *out);
 
-/* Writes "cpu_us":{"NAME":...},"load_cpu_us":... of what was used between the two. */
+/* Writes "cpu_us":{"NAME":...},"load_cpu_us":...,"elsewhere_cpu_us":... of what was used between the two;
+ * elsewhere is what neither the trees nor this process used: who measures wants it to be small. */
 void usage_write_cpu(const struct trees *trees, const struct usage *from, const struct usage *to,
     FILE *out);
 
-/* Writes {"NAME":...}. */
-void usage_write_pss(const struct trees *trees, const struct usage *usage, FILE *out);
+/* Writes "pss_before_kb":{"NAME":...},"pss_kb":{"NAME":...}. */
+void usage_write_pss(const struct trees *trees, const struct usage *from, const struct usage *to,
+    FILE *out);
 
 #endif
