@@ -25,4 +25,4 @@ def crowd(ws, workers):
     return type(f"Crowd{ws}{workers}", (Crowd,), {"ws": ws, "workers": workers, "SIDES": [side]})
 
 
-CROWDS = [crowd(ws, workers) for workers in (1, 2) for ws in (1, 2)]
+CROWDS = [crowd(ws, workers) for workers in (1, 2, 4) for ws in (1, 2)]

@@ -13,15 +13,14 @@ import sys
 import results
 from crowd import CROWDS
 from kept import Kept, KeptMany, Pruned
-from systems import Floor, Milepost, Nchan, Null, Replaced, bed
+from systems import Floor, FloorTcp, Milepost, MilepostTcp, Nchan, Null, Replaced, bed
 from workloads import WORKLOADS, figures
 
-SYSTEMS = [Floor, Milepost, Null, Nchan, Replaced, Kept, KeptMany, Pruned, *CROWDS]
+SYSTEMS = [Floor, FloorTcp, Milepost, MilepostTcp, Null, Nchan, Replaced, Kept, KeptMany, Pruned, *CROWDS]
 SIDES = {side.name: (system, side) for system in SYSTEMS for side in system.SIDES}
 
-# CPUs that others may use while we measure, and how often we try anew.
-ELSEWHERE_MAX = 0.15
-TRIES = 3
+ELSEWHERE_MAX = 0.15  # CPUs that something else may use while we measure ...
+TRIES = 3             # ... or we try anew, up to so many times
 FILES = 1 << 17
 
 EPILOG = f"""
@@ -29,8 +28,13 @@ workloads: {', '.join(WORKLOADS)}
 systems: {', '.join(SIDES)}
 
 Without --workload, --system and --quick the results go to bench/RESULTS.md and bench/results.svg, else to the
-terminal alone. MILEPOST_BENCH_UNDER may hold a command to run each measurement under: taskset, a lock.
+terminal alone. Where a machine is shared, MILEPOST_BENCH_UNDER may be a command that runs another when the machine is
+free, such as "flock FILE": each round waits for it.
 """
+
+
+class LoadError(Exception):
+    """A measurement came to nothing; the load client said why."""
 
 
 def parse(argv):
@@ -60,10 +64,9 @@ def run_load(system, side, workload, quick):
     """One measurement of the load client, as the figures of workloads.py."""
     action, *rest = workload.load_args(quick)
     command = system.wrap([bed.BUILD / "bench" / "load", action, *system.load_args(side.by), *rest])
-    under = shlex.split(os.environ.get("MILEPOST_BENCH_UNDER", ""))
-    result = subprocess.run([*under, *map(str, command)], stdout=subprocess.PIPE, text=True, check=False)
+    result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
-        raise RuntimeError(f"the load client failed: {workload.name}, {side.name}")
+        raise LoadError(f"{side.name} failed at {workload.name}")
     return figures(json.loads(result.stdout), side, workload) | system.figures()
 
 
@@ -83,15 +86,36 @@ def say(text=""):
         print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
+def held():
+    """While the command of $MILEPOST_BENCH_UNDER lets another run, if there is one."""
+    under = shlex.split(os.environ.get("MILEPOST_BENCH_UNDER", ""))
+    if not under:
+        yield
+        return
+    with subprocess.Popen([*under, "sh", "-c", "echo; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+        if not holder.stdout.read(1):
+            sys.exit(f"bench: {shlex.join(under)} does not run what it is given")
+        yield
+        holder.stdin.close()
+
+
 def take_turns(workload, names, args):
-    """The figures of each system, by name, of every round."""
-    found = collections.defaultdict(list)
+    """The figures of each system, by name, of every round; and of those that failed, what is to be said."""
+    found, failed = collections.defaultdict(list), {}
     for turn in range(args.rounds):
-        for name in names:
-            say(f"{workload.name}, round {turn + 1} of {args.rounds}: {name}")
-            found[name].append(measure(name, workload, args.quick))
+        say(f"{workload.name}, round {turn + 1} of {args.rounds}")
+        with held():
+            for name in names:
+                say(f"{workload.name}, round {turn + 1} of {args.rounds}: {name}")
+                try:
+                    found[name].append(measure(name, workload, args.quick))
+                except LoadError as error:
+                    print(f"bench: {error}", file=sys.stderr)
+                    failed[name] = str(error)
+        names = [name for name in names if name not in failed]
     say()
-    return found
+    return found, list(failed.values())
 
 
 def median(found):
@@ -100,11 +124,13 @@ def median(found):
 
 
 def leave_out(systems):
-    """Takes away what is not installed; returns it, as system: package."""
-    missing = {name: kind.missing() for name, (kind, _) in SIDES.items() if name in systems and kind.missing()}
-    for name in missing:
-        systems.remove(name)
-    return missing
+    """Takes away what is not installed; returns what is to be said of it."""
+    said = []
+    for name, (kind, _) in SIDES.items():
+        if name in systems and (package := kind.missing()):
+            systems.remove(name)
+            said.append(f"{name}, as {package} is not installed")
+    return said
 
 
 def allow_files():
@@ -117,13 +143,14 @@ def allow_files():
 def main():
     args = parse(sys.argv[1:])
     systems, workloads = chosen(args.system, SIDES), chosen(args.workload, WORKLOADS)
-    missing = leave_out(systems)
+    left_out = leave_out(systems)
     results.check_build()
     allow_files()
     found, medians = {}, {}
     for workload in map(WORKLOADS.get, workloads):
         if names := [name for name in workload.sides if name in systems]:
-            found[workload.name] = take_turns(workload, names, args)
+            found[workload.name], failures = take_turns(workload, names, args)
+            left_out += failures
             medians[workload.name] = {name: median(values) for name, values in found[workload.name].items()}
             print(results.table(workload, medians[workload.name]))
     print(results.targets(medians))
@@ -131,7 +158,7 @@ def main():
         with open(args.json, "w") as file:
             json.dump(found, file, indent=1)
     if not (args.workload or args.system or args.quick):
-        results.write(medians, missing, args)
+        results.write(medians, left_out, args)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 import pathlib
 import platform
 import re
-import shutil
 import subprocess
 import sys
 import time
@@ -16,15 +15,12 @@ HERE = pathlib.Path(__file__).resolve().parent
 PACKAGES = ["nginx", "libfcgi0ldbl", "libsqlite3-0", "libev4", "libjwt0", "libnginx-mod-nchan", "python3-fastapi",
             "python3-uvicorn", "python3-websockets", "python3-uvloop", "python3-httptools", "gcc"]
 
-# Which floor a system stands on.
-FLOORS = {"floor": "floor", "milepost": "floor", "null-fcgi": "null-fcgi", "kept-1k": "kept-1k", "kept-1m": "kept-1k",
-          "ws1-nginx1": "ws1-nginx1", "ws2-nginx1": "ws1-nginx1", "ws1-nginx2": "ws1-nginx1",
-          "ws2-nginx2": "ws1-nginx1"}
+FLOORS = {"milepost": "floor", "floor": "floor", "milepost-tcp": "floor-tcp", "floor-tcp": "floor-tcp"}
 
 # Columns: a figure, its heading, how it is written. Those that no system of a workload has are left out.
 COLUMNS = [
     ("cost", "CPU µs", "{:.2f}"),
-    ("ratio", "of its floor", "{:.2f}"),
+    ("ratio", "ratio", "{:.2f}"),
     ("deliveries_per_s", "deliveries/s", "{:,.0f}"),
     ("updates_per_s", "updates/s", "{:,.0f}"),
     ("connections_per_s", "connects/s", "{:,.0f}"),
@@ -39,7 +35,6 @@ COLUMNS = [
     ("sent within 1 ms", "sent within 1 ms", "{:.0%}"),
     ("elsewhere", "CPUs elsewhere", "{:.2f}"),
 ]
-MANY_WORDS = {"fan-out-1000": {"answer max", "memory grown", "sent within 1 ms"}}
 
 
 def check_build():
@@ -53,13 +48,9 @@ def check_build():
             sys.exit(f"bench: there is no {bed.BUILD / program}; make bench-programs")
 
 
-def with_ratios(medians):
-    """Adds each system's cost as a multiple of its floor's."""
-    for name, values in medians.items():
-        floor = medians.get(FLOORS.get(name, "floor-nginx"))
-        if floor:
-            values["ratio"] = values["cost"] / floor["cost"]
-    return medians
+def floor_of(name, names):
+    """What a system is compared to: the floor by the same way; where there is none, what was measured first."""
+    return FLOORS.get(name) or ("floor-nginx" if "floor-nginx" in names else names[0])
 
 
 def rows(head, lines):
@@ -82,7 +73,9 @@ def parts(values):
 
 
 def table(workload, medians):
-    with_ratios(medians)
+    for name, values in medians.items():
+        if floor := medians.get(floor_of(name, list(medians))):
+            values["ratio"] = values["cost"] / floor["cost"]
     columns = [column for column in COLUMNS if any(column[0] in values for values in medians.values())]
     lines = [[name, *(form.format(values[key]) if key in values else "" for key, _, form in columns), parts(values)]
              for name, values in medians.items()]
@@ -137,7 +130,7 @@ the floor in the same run. How to read the tables stands in [README.md](README.m
 
 Machine: {machine}. Versions: {versions}.
 
-Left out: uWebSockets, which no package of Debian 12 has{missing}; a soak's memory, which `./test --long` measures.
+Left out: uWebSockets, which no package of Debian 12 has{left_out}; a soak's memory, which `./test --long` measures.
 
 ![the costs, as bars](results.svg)
 
@@ -149,12 +142,12 @@ Left out: uWebSockets, which no package of Debian 12 has{missing}; a soak's memo
 """
 
 
-def write(medians, missing, args):
+def write(medians, left_out, args):
     """bench/RESULTS.md and bench/results.svg."""
     command = "bench/run" + (f" --rounds {args.rounds}" if args.rounds != 3 else "")
     text = HEAD.format(command=command, date=time.strftime("%Y-%m-%d", time.gmtime()), commit=commit(),
                        rounds=args.rounds, machine=machine(), versions=versions(), targets=targets(medians),
-                       missing="".join(f"; {name}, as {package} is not installed" for name, package in missing.items()))
+                       left_out="".join(f"; {said}" for said in left_out))
     text += "\n".join(table(WORKLOADS[name], values) for name, values in medians.items())
     (HERE / "RESULTS.md").write_text(text)
     (HERE / "results.svg").write_text(plot.draw(medians))

@@ -4,13 +4,14 @@ A System is a Bed of the end-to-end tests with other programs in it: nginx's fil
 only the sockets behind them are another's. Where a measurement ends well, the Bed asserts that no log has an alert.
 """
 import contextlib
-import os
 import pathlib
-import shutil
+import resource
 import socket
 import sqlite3
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 import uuid
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -25,12 +26,10 @@ PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
 
 
 class Watched:
-    """Which of a system's sides a client sees: its name, title, and the processes whose CPU time counts."""
+    """A way to a system: its name, what it is, how the watchers come, and the processes that count."""
 
-    def __init__(self, name, title, by, counted, memory=None):
-        self.name, self.title, self.by = name, title, by
-        self.counted = counted          # trees that the cost is the sum of
-        self.memory = memory or counted
+    def __init__(self, name, title, by, counted):
+        self.name, self.title, self.by, self.counted = name, title, by, counted
 
 
 class System(bed.Bed):
@@ -46,6 +45,7 @@ class System(bed.Bed):
                          max_connections_per_address=MANY, **config)
         self.ids = [str(uuid.uuid4()) for _ in range(sessions)]
         self.bearer = "none"
+        self.tcp_port = None
 
     @staticmethod
     def missing():
@@ -87,9 +87,13 @@ class System(bed.Bed):
 
     def write_files(self):
         super().write_files()
-        # Connections of the fan-out and their other halves, wherever the kernel puts them.
-        self.change_nginx("worker_connections 16384;", "worker_connections 65536;")
+        self.allow_connections()
         self.add_to_site("post.conf")
+
+    def allow_connections(self):
+        """As many as one worker can have, should all come to it."""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        self.change_nginx("worker_connections 16384;", f"worker_connections {most};")
 
     def change_nginx(self, old, new):
         path = self.dir / "nginx" / "example.conf"
@@ -106,7 +110,8 @@ class System(bed.Bed):
 
     def load_args(self, by):
         """The addresses, with the watchers by nginx, by a unix socket or by tcp."""
-        watch = {"nginx": f"tcp:127.0.0.1:{self.port}", "unix": f"unix:{self.ws_socket()}"}
+        watch = {"nginx": f"tcp:127.0.0.1:{self.port}", "unix": f"unix:{self.ws_socket()}",
+                 "tcp": f"tcp:127.0.0.1:{self.tcp_port}"}
         args = ["--sessions", self.dir / "sessions", "--watch", watch[by], "--watch-path",
                 f"/api/sessions/ws/{{}}?token={self.bearer}", "--body", self.body, "--post-header",
                 f"Authorization: Bearer {self.bearer}", *self.post_args(by)]
@@ -131,6 +136,14 @@ class System(bed.Bed):
 def accepts(port):
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
         return True
+    return False
+
+
+def answers(port, path):
+    """Does it say 200?"""
+    with contextlib.suppress(OSError, urllib.error.HTTPError), \
+            urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=bed.PATIENCE) as reply:
+        return reply.status == 200
     return False
 
 
@@ -168,9 +181,27 @@ class Milepost(System):
         return {"sent within 1 ms": self.metric('lag_seconds_bucket{le="0.001"}') / told} if told else {}
 
     SIDES = [
-        Watched("milepost", "milepost-ws without nginx", "unix", ["ws0"]),
+        Watched("milepost", "milepost-ws, straight at its unix socket", "unix", ["ws0"]),
         Watched("milepost-nginx", "Milepost through nginx", "nginx", ["nginx", "ws0", "api"]),
     ]
+
+
+class MilepostTcp(Milepost):
+    """Its milepost-ws is handed a TCP socket, as by systemd."""
+
+    def start_ws(self, i=0):
+        with socket.create_server(("127.0.0.1", 0), backlog=4096) as listener:
+            self.tcp_port = listener.getsockname()[1]
+            return self.start(f"ws{i}", bed.BUILD / "milepost-ws", stdin=listener)
+
+    def ready(self):
+        for program, port in (("api", self.port), ("ws", self.tcp_port)):
+            bed.eventually(lambda: answers(port, f"/milepost/{program}/readyz"), f"{program} is ready")
+
+    def figures(self):
+        return {}
+
+    SIDES = [Watched("milepost-tcp", "milepost-ws, straight by TCP", "tcp", ["ws0"])]
 
 
 class Floor(System):
@@ -182,9 +213,25 @@ class Floor(System):
         bed.eventually((self.dir / "api.sock").exists, "null-fcgi listens")
 
     SIDES = [
-        Watched("floor", "bare floor without nginx", "unix", ["floor"]),
+        Watched("floor", "bare floor, straight at its unix socket", "unix", ["floor"]),
         Watched("floor-nginx", "bare floor behind nginx", "nginx", ["nginx", "floor"]),
     ]
+
+
+class FloorTcp(System):
+    """The same for watchers who come by TCP."""
+
+    def start_servers(self):
+        (self.tcp_port,) = bed.free_ports(1)
+        self.start("floor", bed.BUILD / "bench" / "floor", f"tcp:127.0.0.1:{self.tcp_port}")
+
+    def ready(self):
+        bed.eventually(lambda: accepts(self.tcp_port), "the floor listens")
+
+    def post_args(self, by):
+        return ["--post", f"tcp:127.0.0.1:{self.tcp_port}", "--post-path", self.direct_post_path]
+
+    SIDES = [Watched("floor-tcp", "bare floor, straight by TCP", "tcp", ["floor"])]
 
 
 class Null(Floor):
@@ -207,7 +254,7 @@ class Nchan(System):
 
     def write_files(self):
         bed.Bed.write_files(self)
-        self.change_nginx("worker_connections 16384;", "worker_connections 65536;")
+        self.allow_connections()
         self.change_nginx("worker_processes auto;", f"load_module {NCHAN_MODULE};\nworker_processes auto;")
         for name in ("milepost", "milepost-login"):
             self.change_nginx(f'        include "{self.dir}/nginx/{name}.conf";\n', "")

@@ -42,8 +42,9 @@ def at_least(number, what, limit, value, unit=""):
 OURS, FLOOR = "milepost-nginx", "floor-nginx"
 
 TARGETS = [
-    *(at_most("1", f"milepost-ws without nginx: CPU a delivery to {n:,} watchers, of the floor's", 1.10,
-              ratio(f"fan-out-{n}", "cost", "milepost", "floor")) for n in (1000, 5000)),
+    *(at_most("1", f"milepost-ws without nginx, by {way}: CPU a delivery to {n:,} watchers, of the floor's", 1.10,
+              ratio(f"fan-out-{n}", "cost", f"milepost{end}", f"floor{end}"))
+      for way, end in (("unix socket", ""), ("TCP", "-tcp")) for n in (1000, 5000)),
     at_most("1", "milepost-ws without nginx: memory of an idle connection", 0.5,
             figure("connect", "milepost", "idle"), "KB"),
     *(at_most("2", f"through nginx: CPU a delivery to {n:,} watchers, of the floor's behind nginx", 1.05,

@@ -1,6 +1,7 @@
 /* usage.c: what process trees use. CPU time by each process's own clock, which counts nanoseconds. */
 #include "usage.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "fatal.h"
 
@@ -152,6 +153,7 @@ usage_read_cpu(const struct trees *trees, struct usage *out)
 	sum_up(trees, cpu_ns, out->cpu_ns);
 	out->own_cpu_ns = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 	out->machine_cpu_ns = machine_cpu_ns();
+	out->wall_us = clock_mono_us();
 }
 
 void
@@ -164,6 +166,7 @@ void
 usage_write_cpu(const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out)
 {
 	int64_t own_ns = to->own_cpu_ns - from->own_cpu_ns;
+	double wall_ns = (double)(to->wall_us - from->wall_us) * 1000;
 	int64_t elsewhere_ns = to->machine_cpu_ns - from->machine_cpu_ns - own_ns;
 
 	fputs("\"cpu_us\":{", out);
@@ -174,8 +177,8 @@ usage_write_cpu(const struct trees *trees, const struct usage *from, const struc
 		    (long long)ns / 1000);
 		elsewhere_ns -= ns;
 	}
-	fprintf(out, "},\"load_cpu_us\":%lld,\"elsewhere_cpu_us\":%lld", (long long)own_ns / 1000,
-	    (long long)elsewhere_ns / 1000);
+	fprintf(out, "},\"load_cpus\":%.3f,\"elsewhere_cpus\":%.3f", (double)own_ns / wall_ns,
+	    (double)elsewhere_ns / wall_ns);
 }
 
 static void

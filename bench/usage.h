@@ -23,6 +23,7 @@ struct trees {
 struct usage {
 	int64_t cpu_ns[USAGE_TREES]; /* user and system time, of threads that ended too */
 	int64_t pss_kb[USAGE_TREES]; /* proportional set size: what is shared counts in parts */
+	int64_t wall_us;             /* when the times were read */
 	int64_t own_cpu_ns;          /* of this process */
 	int64_t machine_cpu_ns;      /* of all processors, with what a hypervisor took */
 };
@@ -34,8 +35,8 @@ void trees_add(struct trees *trees, char *text);
 void usage_read_cpu(const struct trees *trees, struct usage *out);
 void usage_read_pss(const struct trees *trees, struct usage *out);
 
-/* Writes "cpu_us":{"NAME":...},"load_cpu_us":...,"elsewhere_cpu_us":... of what was used between the two;
- * elsewhere is what neither the trees nor this process used: who measures wants it to be small. */
+/* Writes "cpu_us":{"NAME":...},"load_cpus":...,"elsewhere_cpus":... of what was used between the two, the
+ * latter per second: by this process, and by what is neither it nor a tree, which should be little. */
 void usage_write_cpu(const struct trees *trees, const struct usage *from, const struct usage *to,
     FILE *out);
 

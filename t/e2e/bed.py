@@ -200,12 +200,12 @@ class Bed:
 
     # --- programs ---
 
-    def start(self, name, *args):
+    def start(self, name, *args, stdin=subprocess.DEVNULL):
         raise_limit()
         env = {**os.environ, "MILEPOST_CONFIG": str(self.conf)}
         with open(self.dir / "log" / f"{name}.log", "ab") as log:
             self.procs[name] = subprocess.Popen(args, stdout=log, stderr=log, env=env,
-                                                stdin=subprocess.DEVNULL)
+                                                stdin=stdin)
         return self.procs[name]
 
     def start_api(self):
