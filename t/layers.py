@@ -55,8 +55,8 @@ LIBRARIES = {
 # The system's own headers. What is in neither table is a library that has no place yet.
 SYSTEM = PURE_HEADERS | {
     'assert.h', 'dirent.h', 'errno.h', 'fcntl.h', 'getopt.h', 'grp.h', 'inttypes.h', 'locale.h',
-    'netdb.h', 'poll.h', 'pthread.h', 'pwd.h', 'sched.h', 'setjmp.h', 'signal.h', 'stdatomic.h',
-    'sysexits.h', 'syslog.h', 'termios.h', 'time.h', 'unistd.h', 'wchar.h'}
+    'netdb.h', 'poll.h', 'pthread.h', 'pwd.h', 'sched.h', 'semaphore.h', 'setjmp.h',
+    'signal.h', 'stdatomic.h', 'sysexits.h', 'syslog.h', 'termios.h', 'time.h', 'unistd.h', 'wchar.h'}
 SYSTEM_FOLDERS = ('sys/', 'netinet/', 'arpa/', 'linux/')
 
 # What a build inside the sources leaves there.
