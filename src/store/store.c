@@ -27,6 +27,12 @@ on_commit(void *arg, sqlite3 *db UNUSED, const char *name UNUSED, int frames)
 	return SQLITE_OK;
 }
 
+/* A reader's cache is thrown away at each commit of another connection, and milepost-api has a reader for
+ * each thread: a large one would cost memory and spare nothing. In KiB. */
+static const char read_settings[] =
+    "PRAGMA query_only = ON;"
+    "PRAGMA cache_size = -256;";
+
 /* Is this a schema that the program can work with? */
 static enum err
 judge_version(const char *path, int version, struct buf *why)
@@ -63,7 +69,7 @@ settle(struct store *store, struct buf *why)
 	if (rc == SQLITE_OK && store->mode == STORE_LIGHT)
 		rc = sqlite3_exec(store->db, "PRAGMA synchronous = NORMAL", NULL, NULL, NULL);
 	if (rc == SQLITE_OK && store->mode == STORE_READ)
-		rc = sqlite3_exec(store->db, "PRAGMA query_only = ON", NULL, NULL, NULL);
+		rc = sqlite3_exec(store->db, read_settings, NULL, NULL, NULL);
 	if (rc != SQLITE_OK)
 		return connection_why(store->db, rc, store->path, why);
 	if (!wal) {
