@@ -168,6 +168,8 @@ feed_start(struct feed *feed, struct ev_loop *loop, struct store *store, struct 
 	}
 	feed->caught_up = ev_now(loop);
 	ev_idle_init(&feed->more, on_more);
+	/* In every turn: what clients send in each must not keep the feed from going on. */
+	ev_set_priority(&feed->more, EV_MAXPRI);
 	feed->more.data = feed;
 	ev_timer_init(&feed->poll, on_poll, 0, 1);
 	feed->poll.data = feed;

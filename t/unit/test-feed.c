@@ -1,14 +1,25 @@
-/* test-feed.c: when the feed counts as current; what it reads and passes on is tested end to end. */
+/* test-feed.c: when the feed counts as current, and that it goes on whatever else happens; what it reads
+ * and passes on is tested end to end. */
 #include "ws/feed.h"
+
+#include "store/event.h"
+#include "store/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
-#define ALLOWED 10.0 /* seconds */
+#define ALLOWED 10.0  /* seconds */
+#define UPDATES 2000u /* eight batches of the feed */
+#define TURNS 20u     /* enough for them */
+
+static const char session_id[] = "11111111-2222-4333-8444-555555555555";
 
 /* One that last stood at the end so many seconds ago, and polls so rarely. */
 static struct feed
@@ -44,11 +55,153 @@ test_is_current(void **state)
 	ev_loop_destroy(loop);
 }
 
+/* --- a database that is far ahead, and a loop that has always something else to do --- */
+
+struct bed {
+	char dir[32], path[64];
+	struct store *store;
+	struct bell *bell;
+	struct ev_loop *loop;
+	unsigned updates; /* that the sink got */
+	int pipe[2];
+};
+
+static int
+setup(void **state)
+{
+	struct bed *bed = calloc(1, sizeof(*bed));
+	struct buf why = BUF_INIT(1024);
+	int from, to;
+
+	snprintf(bed->dir, sizeof(bed->dir), "/tmp/feed.XXXXXX");
+	if (mkdtemp(bed->dir) == NULL)
+		return -1;
+	snprintf(bed->path, sizeof(bed->path), "%s/m.db", bed->dir);
+	bed->loop = ev_loop_new(EVFLAG_AUTO);
+	*state = bed;
+	if (schema_init(bed->path, &from, &to, &why) != ERR_OK ||
+	    store_open(bed->path, STORE_WRITE, 0, &bed->store, &why) != ERR_OK)
+		return -1;
+	return bell_open(bed->path, &bed->bell) == ERR_OK && pipe(bed->pipe) == 0 ? 0 : -1;
+}
+
+static int
+teardown(void **state)
+{
+	static const char *const names[] = { "", "-wal", "-shm", "-bell" };
+	struct bed *bed = *state;
+	char path[80];
+
+	bell_close(&bed->bell);
+	store_close(&bed->store);
+	ev_loop_destroy(bed->loop);
+	close(bed->pipe[0]);
+	close(bed->pipe[1]);
+	for (size_t i = 0; i < countof(names); i++) {
+		snprintf(path, sizeof(path), "%s%s", bed->path, names[i]);
+		unlink(path);
+	}
+	rmdir(bed->dir);
+	free(bed);
+	return 0;
+}
+
+static void
+add_updates(struct store *store)
+{
+	struct update update = { .status = text_of("transcribing"), .eta = PROGRESS_ETA_NONE };
+	struct session session = { .has_patient = false };
+	struct faults faults = { .count = 0 };
+	struct progress result;
+	enum decision decision;
+	const char *why;
+	bool created;
+
+	assert_int_equal(id_parse(text_of(session_id), &session.id), ERR_OK);
+	assert_int_equal(store_session_put(store, &session, &created), ERR_OK);
+	update.session = session.id;
+	assert_int_equal(store_begin(store), ERR_OK);
+	for (unsigned i = 0; i < UPDATES; i++) {
+		char message[16];
+
+		snprintf(message, sizeof(message), "%u", i);
+		update.message = text_of(message);
+		update.progress = 20;
+		assert_int_equal(store_report(store, &update, 1, &decision, &result, &faults, &why), ERR_OK);
+		assert_int_equal(decision, DECISION_STORE);
+	}
+	assert_int_equal(store_commit(store), ERR_OK);
+}
+
+static void
+on_update(void *arg, const struct progress *progress)
+{
+	struct bed *bed = arg;
+	char expected[16];
+
+	snprintf(expected, sizeof(expected), "%u", bed->updates++);
+	assert_true(text_is(progress->message, expected));
+}
+
+static void
+on_authority(void *arg, enum authority_kind kind, const struct id *id)
+{
+	(void)arg;
+	(void)kind;
+	(void)id;
+}
+
+static void
+on_nothing(void *arg)
+{
+	(void)arg;
+	fail();
+}
+
+static void
+on_error(void *arg, enum err err)
+{
+	(void)arg;
+	assert_int_equal(err, ERR_OK);
+}
+
+/* As a client who sends without end, faster than it is read. */
+static void
+on_readable(struct ev_loop *loop, ev_io *w, int revents)
+{
+	(void)loop;
+	(void)w;
+	(void)revents;
+}
+
+static void
+test_goes_on_in_every_turn(void **state)
+{
+	struct bed *bed = *state;
+	const struct feed_sink sink = { bed, on_update, on_authority, on_nothing, on_error, on_nothing };
+	struct feed feed;
+	ev_io busy;
+
+	assert_int_equal(feed_start(&feed, bed->loop, bed->store, bed->bell, 60000, &sink), ERR_OK);
+	add_updates(bed->store);
+	ev_io_init(&busy, on_readable, bed->pipe[0], EV_READ);
+	ev_io_start(bed->loop, &busy);
+	assert_int_equal(write(bed->pipe[1], "x", 1), 1);
+	feed_pump(&feed);
+	assert_in_range(bed->updates, 1, UPDATES / 2); /* a burst is not passed on all at once */
+	for (unsigned turn = 0; turn < TURNS; turn++)
+		ev_run(bed->loop, EVRUN_ONCE);
+	assert_int_equal(bed->updates, UPDATES);
+	ev_io_stop(bed->loop, &busy);
+	feed_stop(&feed);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_is_current),
+		cmocka_unit_test_setup_teardown(test_goes_on_in_every_turn, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
