@@ -236,6 +236,7 @@ end_frame(struct reader *reader)
 {
 	reader->in_payload = false;
 	reader->head_len = 0;
+	reader->frames++;
 	if (!is_control(reader))
 		return end_data(reader);
 	reader->delivered = true;

@@ -32,6 +32,7 @@ struct reader {
 	uint8_t *control;    /* owned: the control frame under way, NULL between them */
 	uint64_t frame_left; /* payload bytes of this frame still to come */
 	uint32_t utf8;
+	uint32_t frames; /* read to their ends so far; starts again from 0 */
 	uint16_t message_len;
 	uint16_t message_max;
 	uint16_t close_code;

@@ -136,14 +136,14 @@ conn_feed(struct conn *conn, uint8_t *data, size_t len)
 {
 	while (len > 0 && !conn->deaf &&
 	    (conn->state == CONN_OPEN || conn->state == CONN_CLOSING)) {
+		uint32_t frames = conn->reader.frames;
 		size_t used = 0;
 		enum reader_event event = reader_feed(&conn->reader, data, len, &used);
 
 		data += used;
 		len -= used;
-		if (event == READER_MORE)
-			return;
-		watch_event(conn, event);
+		if (watch_frames(conn, event, conn->reader.frames - frames))
+			watch_event(conn, event);
 	}
 }
 

@@ -49,8 +49,8 @@ struct conn {
 	int64_t heard_ms;     /* when the client last sent anything */
 	int64_t heartbeat_ms; /* when the next heartbeat is due */
 	uint32_t number;      /* for logs */
-	uint32_t second;      /* of the messages counted below */
-	uint16_t messages;    /* that the client sent in it */
+	uint32_t second;      /* of the frames counted below */
+	uint32_t frames;      /* that the client sent in it */
 	uint8_t state;        /* enum conn_state */
 	uint8_t claimed;      /* enum role: what the token says */
 	bool numbered;        /* messages carry the revision: the client asked for since */

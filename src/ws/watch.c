@@ -418,27 +418,28 @@ on_close(struct conn *conn)
 		frame_drop(&frame);
 }
 
-/* Counts a message, ping or pong. False: it is one too many in this second. */
-static bool
-within_rate(struct conn *conn)
+bool
+watch_frames(struct conn *conn, enum reader_event event, uint32_t count)
 {
 	uint32_t second = (uint32_t)(conn->server->now_ms / 1000);
 
+	if (conn->state != CONN_OPEN)
+		return true;
 	if (conn->second != second) {
 		conn->second = second;
-		conn->messages = 0;
+		conn->frames = 0;
 	}
-	return ++conn->messages <= conn->server->config->message_rate_max;
+	/* A close is not held against it. */
+	conn->frames += event == READER_CLOSE ? count - 1 : count;
+	if (conn->frames <= conn->server->config->message_rate_max)
+		return true;
+	conn_close(conn, CLOSE_POLICY, "Too many messages");
+	return false;
 }
 
 void
 watch_event(struct conn *conn, enum reader_event event)
 {
-	if (conn->state == CONN_OPEN && event != READER_CLOSE && event != READER_ERROR &&
-	    !within_rate(conn)) {
-		conn_close(conn, CLOSE_POLICY, "Too many messages");
-		return;
-	}
 	switch (event) {
 	case READER_TEXT:
 		if (conn->state == CONN_OPEN)

@@ -24,6 +24,10 @@ void watch_review(struct conn *conn);
 /* The queue ran empty: goes on with a replay, if one is under way. */
 void watch_drained(struct conn *conn);
 
+/* So many frames were read, of which the event is the last. False: they are too many in a second, and the
+ * connection is closed. */
+bool watch_frames(struct conn *conn, enum reader_event event, uint32_t count);
+
 /* A whole event of the client: a text message, ping, pong or close. */
 void watch_event(struct conn *conn, enum reader_event event);
 

@@ -5,6 +5,7 @@ import json
 import sqlite3
 
 from bed import Bed, eventually, receive, until_closed
+from frames import Wire, close, fragments
 
 
 async def outcome(ws):
@@ -163,6 +164,10 @@ async def test_message_rate():
                     pass  # closed meanwhile
                 closed = await until_closed(ws)
                 assert (closed.code, closed.reason) == (1008, "Too many messages")
+        for count, code in ((19, 1000), (40, 1008)):  # a message without end, of nothing but fragments
+            with Wire(bed, session, bed.therapist()) as wire:
+                wire.send(fragments(*[b""] * count)[:-6] + close(1000))
+                assert wire.end()[1] == code
 
 
 async def test_drain():
