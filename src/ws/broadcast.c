@@ -1,6 +1,7 @@
 /* broadcast.c: encodes an update when the first watcher needs it. */
 #include "ws/broadcast.h"
 
+#include "base/attr.h"
 #include "base/buf.h"
 #include "wire/message.h"
 
@@ -13,19 +14,17 @@ broadcast_init(struct broadcast *b, const struct progress *progress)
 void
 broadcast_fini(struct broadcast *b)
 {
-	if (b->plain != NULL)
-		frame_drop(&b->plain);
-	if (b->numbered != NULL)
-		frame_drop(&b->numbered);
+	for (size_t i = 0; i < countof(b->frames); i++)
+		frame_drop(&b->frames[i]);
 }
 
 static struct frame *
-encode(const struct progress *progress, bool numbered)
+encode(const struct progress *progress, enum encoding encoding)
 {
 	struct buf message = BUF_INIT(MESSAGE_MAX);
 	struct frame *frame = NULL;
 
-	message_write_progress(&message, progress, numbered);
+	message_write_progress(&message, progress, encoding == ENCODING_NUMBERED);
 	if (message.err == ERR_OK)
 		frame = frame_new(OPCODE_TEXT, buf_view(&message));
 	buf_fini(&message);
@@ -33,11 +32,11 @@ encode(const struct progress *progress, bool numbered)
 }
 
 struct frame *
-broadcast_frame(struct broadcast *b, bool numbered)
+broadcast_frame(struct broadcast *b, enum encoding encoding)
 {
-	struct frame **frame = numbered ? &b->numbered : &b->plain;
+	struct frame **frame = &b->frames[encoding];
 
 	if (*frame == NULL)
-		*frame = encode(b->progress, numbered);
+		*frame = encode(b->progress, encoding);
 	return *frame;
 }

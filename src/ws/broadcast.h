@@ -5,18 +5,21 @@
 #include "model/progress.h"
 #include "wire/frame.h"
 
-#include <stdbool.h>
+enum encoding {
+	ENCODING_PLAIN,    /* a WebSocket's text frame, of eight members */
+	ENCODING_NUMBERED, /* the same with the revision as the ninth */
+	ENCODING__MAX
+};
 
 struct broadcast {
 	const struct progress *progress; /* borrowed */
-	struct frame *plain;    /* eight members; NULL until somebody needs it */
-	struct frame *numbered; /* with the revision as the ninth */
+	struct frame *frames[ENCODING__MAX]; /* NULL until somebody needs it */
 };
 
 void broadcast_init(struct broadcast *b, const struct progress *progress);
 void broadcast_fini(struct broadcast *b);
 
 /* The frame in the wanted form, borrowed: hold it to keep it. NULL: no memory. */
-struct frame *broadcast_frame(struct broadcast *b, bool numbered);
+struct frame *broadcast_frame(struct broadcast *b, enum encoding encoding);
 
 #endif

@@ -1,4 +1,4 @@
-/* conn.c: moves a connection's bytes and states. What the bytes mean: opening.c and watch.c. */
+/* conn.c: moves a connection's bytes and states. What the bytes mean: opening.c and the transports. */
 #include "ws/conn.h"
 
 #include "base/clock.h"
@@ -31,12 +31,20 @@ conn_mark(struct conn *conn)
 	conn->server->dirty = conn;
 }
 
+/* Counts and logs the end of an open connection. */
 static void
-log_end(const struct conn *conn, unsigned code, const char *reason, const char *by)
+note_end(struct conn *conn, unsigned code, const char *reason, const char *by)
 {
+	stats_close(&conn->server->stats, code);
 	log_info("ws.close", LOG_INT("conn", conn->number), LOG_INT("code", code),
 	    LOG_STR("reason", reason), LOG_STR("by", by),
 	    LOG_INT("seconds", (conn->server->now_ms - conn->opened_ms) / 1000));
+}
+
+void
+conn_left(struct conn *conn, unsigned code)
+{
+	note_end(conn, code, "", "client");
 }
 
 /* Leaves what only an open connection belongs to. */
@@ -111,9 +119,8 @@ conn_close(struct conn *conn, enum close_code code, const char *reason)
 
 	if (conn->state != CONN_OPEN)
 		return;
-	frame = frame_new_close(code, reason);
-	stats_close(&conn->server->stats, code);
-	log_end(conn, code, reason, "server");
+	frame = conn->transport->new_close(code, reason);
+	note_end(conn, code, reason, "server");
 	conn_enter(conn, CONN_CLOSING);
 	conn_send(conn, frame, false);
 	if (frame != NULL)
@@ -123,28 +130,17 @@ conn_close(struct conn *conn, enum close_code code, const char *reason)
 void
 conn_lose(struct conn *conn, const char *why)
 {
-	if (conn->state == CONN_OPEN) {
-		stats_close(&conn->server->stats, CLOSE_ABNORMAL);
-		log_end(conn, CLOSE_ABNORMAL, why, "loss");
-	}
+	if (conn->state == CONN_OPEN)
+		note_end(conn, CLOSE_ABNORMAL, why, "loss");
 	if (conn->state != CONN_DEAD)
 		conn_enter(conn, CONN_DEAD);
 }
 
 void
-conn_feed(struct conn *conn, uint8_t *data, size_t len)
+conn_hear(struct conn *conn, uint8_t *data, size_t len)
 {
-	while (len > 0 && !conn->deaf &&
-	    (conn->state == CONN_OPEN || conn->state == CONN_CLOSING)) {
-		uint32_t frames = conn->reader.frames;
-		size_t used = 0;
-		enum reader_event event = reader_feed(&conn->reader, data, len, &used);
-
-		data += used;
-		len -= used;
-		if (watch_frames(conn, event, conn->reader.frames - frames))
-			watch_event(conn, event);
-	}
+	if (!conn->deaf)
+		conn->transport->hear(conn, data, len);
 }
 
 static void
@@ -154,7 +150,7 @@ take(struct conn *conn, uint8_t *data, size_t len)
 	if (conn->state == CONN_HEAD)
 		opening_read(conn, data, len);
 	else
-		conn_feed(conn, data, len);
+		conn_hear(conn, data, len);
 }
 
 static void

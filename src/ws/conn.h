@@ -5,8 +5,8 @@
  *       │                            ▼
  *       └────▶ OPEN ──▶ CLOSING ──▶ DEAD   freed before the loop sleeps
  *
- * conn.c moves bytes and states; opening.c handles the head of the request, watch.c what an open
- * WebSocket says and hears. These three share the struct; nobody else looks inside.
+ * conn.c moves bytes and states; opening.c handles the head of the request, watch.c what there is to
+ * tell, and a transport (transport.h) how. These share the struct; nobody else looks inside.
  */
 #ifndef WS_CONN_H
 #define WS_CONN_H
@@ -19,6 +19,7 @@
 #include "wire/reader.h"
 #include "ws/outq.h"
 #include "ws/roster.h"
+#include "ws/transport.h"
 
 #include <ev.h>
 #include <stdbool.h>
@@ -35,6 +36,7 @@ struct conn {
 	struct conn *next_dirty;  /* those with something to do before the loop sleeps */
 	ev_io io;
 	ev_timer timer; /* the next deadline of the state */
+	const struct transport *transport; /* once the request was read, if it is one to watch */
 	struct outq out;
 	struct reader reader;
 	struct head *head;        /* owned; NULL once the head is read */
@@ -53,7 +55,7 @@ struct conn {
 	uint32_t frames;      /* that the client sent in it */
 	uint8_t state;        /* enum conn_state */
 	uint8_t claimed;      /* enum role: what the token says */
-	bool numbered;        /* messages carry the revision: the client asked for since */
+	uint8_t encoding;     /* enum encoding: of its updates */
 	bool replaying;       /* older updates are still being read from the database */
 	bool behind;          /* the queue overflowed: only the newest update is kept */
 	bool dirty;
@@ -68,8 +70,8 @@ void conn_new(struct server *server, int fd);
  * the connection ends. Replaceable: see outq.h. */
 void conn_send(struct conn *conn, struct frame *frame, bool replaceable);
 
-/* Hands bytes to the WebSocket reader; each whole event goes to watch.c. */
-void conn_feed(struct conn *conn, uint8_t *data, size_t len);
+/* Hands bytes of the client to the transport, unless nothing is to be heard any more. */
+void conn_hear(struct conn *conn, uint8_t *data, size_t len);
 
 /* Writes what is queued, as far as the socket takes it. The connection may be dead afterwards. */
 void conn_flush(struct conn *conn);
@@ -80,8 +82,11 @@ void conn_mark(struct conn *conn);
 /* Moves to a state and applies what it means: rosters, deadline. */
 void conn_enter(struct conn *conn, enum conn_state state);
 
-/* Sends a close frame and waits, for close_timeout at most, for the client's. */
+/* Sends the transport's last words and waits, for close_timeout at most, for the client's. */
 void conn_close(struct conn *conn, enum close_code code, const char *reason);
+
+/* The client ended it, and this was its code (CLOSE_NO_CODE: none): counts and logs that. */
+void conn_left(struct conn *conn, unsigned code);
 
 /* Ends it without a word; what for is logged as an unexpected end. */
 void conn_lose(struct conn *conn, const char *why);

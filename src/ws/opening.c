@@ -9,6 +9,7 @@
 #include "ws/request.h"
 #include "ws/server.h"
 #include "ws/watch.h"
+#include "ws/websocket.h"
 
 #include <stdlib.h>
 
@@ -21,7 +22,6 @@ struct head {
 };
 
 #define RETRY_MS 5 /* between tries to take a ticket while another process writes */
-#define REPLY_MAX 4096 /* bytes of a 101 answer */
 
 void
 opening_head_free(struct head **head)
@@ -61,28 +61,6 @@ count_verdict(struct stats *stats, const struct admission *admission, enum verdi
 		stats->auth_failures[admission->facts.cause]++;
 }
 
-/* Answers 101; false: it could not be, and the connection is refused. */
-static bool
-accept_upgrade(struct conn *conn, const struct request *request)
-{
-	struct buf reply = BUF_INIT(REPLY_MAX);
-	struct frame *frame = NULL;
-
-	if (handshake_write(&reply, &request->handshake, request->with_bearer) == ERR_OK &&
-	    reply.err == ERR_OK)
-		frame = frame_new_raw(buf_view(&reply));
-	buf_fini(&reply);
-	if (frame == NULL) {
-		answer_refusal(conn, 503, "out of memory");
-		return false;
-	}
-	conn_enter(conn, CONN_OPEN);
-	conn_send(conn, frame, false);
-	frame_drop(&frame);
-	return conn->state == CONN_OPEN;
-}
-
-/* Refusals that a user must understand accept the upgrade first: browsers can't read others. */
 static void
 carry_out(struct conn *conn, const struct request *request, const struct admission *admission)
 {
@@ -90,12 +68,10 @@ carry_out(struct conn *conn, const struct request *request, const struct admissi
 
 	count_verdict(&conn->server->stats, admission, verdict);
 	log_verdict(conn, admission, verdict);
-	if (!accept_upgrade(conn, request))
-		return;
-	if (verdict == VERDICT_ADMIT)
+	if (verdict != VERDICT_ADMIT)
+		conn->transport->refuse(conn, request, verdict);
+	else if (conn->transport->accept(conn, request, admission))
 		watch_begin(conn, admission, request->has_since, request->since);
-	else
-		conn_close(conn, verdict_code(verdict), verdict_reason(verdict));
 }
 
 /* Counts the connection by its address, if that is known. False: it is one too many, and refused before
@@ -121,12 +97,13 @@ count_address(struct conn *conn, struct text address)
 
 /* ERR_AGAIN: not now, but perhaps in a moment; nothing is done. */
 static enum err
-open_websocket(struct conn *conn, const struct request *request)
+open_watch(struct conn *conn, const struct request *request, const struct transport *transport)
 {
 	struct store *store = conn->server->store;
 	struct admission admission;
 	enum err err;
 
+	conn->transport = transport;
 	if (!count_address(conn, request->address))
 		return ERR_OK;
 	err = admission_of_request(conn->server, request, &admission);
@@ -147,7 +124,7 @@ serve(struct conn *conn, const struct request *request)
 {
 	switch (request->kind) {
 	case REQUEST_WATCH:
-		return open_websocket(conn, request);
+		return open_watch(conn, request, &websocket_transport);
 	case REQUEST_HEALTHZ:
 		pages_healthz(conn);
 		break;
@@ -239,7 +216,7 @@ finish(struct conn *conn, char *data, size_t head_len, size_t len)
 		return;
 	}
 	if (len > head_len && conn->state == CONN_OPEN)
-		conn_feed(conn, (uint8_t *)data + head_len, len - head_len);
+		conn_hear(conn, (uint8_t *)data + head_len, len - head_len);
 	opening_head_free(&conn->head);
 }
 

@@ -5,7 +5,6 @@
 #include "base/digest.h"
 #include "base/fd.h"
 #include "base/log.h"
-#include "wire/message.h"
 #include "ws/broadcast.h"
 #include "ws/watch.h"
 
@@ -20,21 +19,17 @@
 #define STORE_BUSY_MS 100   /* readers wait for a writer only while the WAL is recovered */
 
 struct frame *
-server_heartbeat(struct server *server)
+server_heartbeat(struct server *server, const struct transport *transport)
 {
-	int64_t now = clock_wall();
-	struct buf message = BUF_INIT(256);
+	struct frame **frame = &server->heartbeats[transport->kind].frame;
+	int64_t *at = &server->heartbeats[transport->kind].at, now = clock_wall();
 
-	if (server->heartbeat != NULL && server->heartbeat_at == now)
-		return server->heartbeat;
-	if (server->heartbeat != NULL)
-		frame_drop(&server->heartbeat);
-	message_write_ping(&message, now);
-	if (message.err == ERR_OK)
-		server->heartbeat = frame_new_heartbeat(buf_view(&message));
-	server->heartbeat_at = now;
-	buf_fini(&message);
-	return server->heartbeat;
+	if (*frame != NULL && *at == now)
+		return *frame;
+	frame_drop(frame);
+	*frame = transport->new_heartbeat(now);
+	*at = now;
+	return *frame;
 }
 
 /* --- the feed's sink --- */
@@ -448,8 +443,8 @@ server_free(struct server **out)
 	roster_fini(&server->sessions);
 	roster_fini(&server->users);
 	roster_fini(&server->addresses);
-	if (server->heartbeat != NULL)
-		frame_drop(&server->heartbeat);
+	for (size_t i = 0; i < countof(server->heartbeats); i++)
+		frame_drop(&server->heartbeats[i].frame);
 	if (server->census != NULL)
 		census_close(&server->census);
 	if (server->bell != NULL)

@@ -46,8 +46,10 @@ struct server {
 	size_t fd_max;
 	uint32_t next_number;
 	int64_t now_ms;          /* monotonic, read once per turn */
-	struct frame *heartbeat; /* of the second heartbeat_at, for all whose turn it is */
-	int64_t heartbeat_at;
+	struct {
+		struct frame *frame; /* of the second at, for all whose turn it is */
+		int64_t at;
+	} heartbeats[TRANSPORT__MAX];
 	struct listener listener;
 	ev_prepare before_sleep;
 	ev_check after_sleep;
@@ -89,7 +91,7 @@ size_t server_user_count(struct server *server, const struct id *user);
 /* Frees it all and sets the pointer to NULL. */
 void server_free(struct server **server);
 
-/* The heartbeat of this second, borrowed. NULL: no memory. */
-struct frame *server_heartbeat(struct server *server);
+/* The transport's heartbeat of this second, borrowed. NULL: no memory. */
+struct frame *server_heartbeat(struct server *server, const struct transport *transport);
 
 #endif

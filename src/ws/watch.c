@@ -1,10 +1,9 @@
-/* watch.c: an open WebSocket: first what there is, then every update, heartbeats between, its end. */
+/* watch.c: an open connection: first what there is, then every update, heartbeats between, its end. */
 #include "ws/watch.h"
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "store/event.h"
-#include "wire/message.h"
 #include "ws/server.h"
 
 #include <stddef.h>
@@ -75,7 +74,7 @@ send_update(struct conn *conn, struct broadcast *b, bool replaceable)
 {
 	conn->server->stats.frames++;
 	conn->revision = b->progress->revision;
-	conn_send(conn, broadcast_frame(b, conn->numbered), replaceable);
+	conn_send(conn, broadcast_frame(b, (enum encoding)conn->encoding), replaceable);
 }
 
 static bool
@@ -191,7 +190,6 @@ watch_begin(struct conn *conn, const struct admission *admission, bool has_since
 		return;
 	}
 	conn->session = admission->session.number;
-	conn->numbered = has_since;
 	take_claims(conn, &admission->claims);
 	conn->opened_ms = server->now_ms;
 	conn->heartbeat_ms = server->now_ms + server->config->heartbeat_interval_ms;
@@ -228,7 +226,7 @@ watch_update(void *arg, struct member *by_session)
 	/* A replay will find it in the database. */
 	if (conn->replaying || b->progress->revision <= conn->revision)
 		return;
-	frame = broadcast_frame(b, conn->numbered);
+	frame = broadcast_frame(b, (enum encoding)conn->encoding);
 	if (frame != NULL)
 		make_way(conn, frame);
 	if (conn->state != CONN_OPEN)
@@ -295,6 +293,28 @@ watch_review_user(void *arg, struct member *by_user)
 	watch_review(CONN_OF(by_user, by_user));
 }
 
+void
+watch_refresh(struct conn *conn, struct text token)
+{
+	struct server *server = conn->server;
+	struct token_claims claims;
+	enum token_cause cause = token_verify(server->keys, &server->rules, token, clock_wall(),
+	    &claims);
+	bool same_user = cause == TOKEN_OK && id_equal(&claims.user, roster_id(&conn->by_user));
+
+	if (!same_user) {
+		server->stats.auth_failures[cause]++;
+		log_warn("ws.refresh-refused", LOG_INT("conn", conn->number),
+		    LOG_STR("cause", cause != TOKEN_OK ? token_cause_name(cause) : "user"));
+		return;
+	}
+	take_claims(conn, &claims);
+	log_info("ws.refresh", LOG_INT("conn", conn->number));
+	watch_review(conn);
+	if (conn->state == CONN_OPEN)
+		arm_deadline(conn);
+}
+
 /* --- heartbeats and expiry --- */
 
 /* While this process stood still (stopped, or its machine asleep) it heard nobody: that is not the client's
@@ -325,7 +345,7 @@ heartbeat(struct conn *conn)
 		conn->heartbeat_ms = server->now_ms + interval;
 	/* Who does not even take this much gets no more of it. */
 	if (outq_cost(&conn->out) <= (size_t)server->config->send_queue_max)
-		conn_send(conn, server_heartbeat(server), false);
+		conn_send(conn, server_heartbeat(server, conn->transport), false);
 }
 
 void
@@ -344,123 +364,4 @@ watch_deadline(struct conn *conn)
 		heartbeat(conn);
 	if (conn->state == CONN_OPEN)
 		arm_deadline(conn);
-}
-
-/* --- what the client says --- */
-
-static void
-refresh(struct conn *conn, struct text token)
-{
-	struct server *server = conn->server;
-	struct token_claims claims;
-	enum token_cause cause = token_verify(server->keys, &server->rules, token, clock_wall(),
-	    &claims);
-	bool same_user = cause == TOKEN_OK && id_equal(&claims.user, roster_id(&conn->by_user));
-
-	if (!same_user) {
-		server->stats.auth_failures[cause]++;
-		log_warn("ws.refresh-refused", LOG_INT("conn", conn->number),
-		    LOG_STR("cause", cause != TOKEN_OK ? token_cause_name(cause) : "user"));
-		return;
-	}
-	take_claims(conn, &claims);
-	log_info("ws.refresh", LOG_INT("conn", conn->number));
-	watch_review(conn);
-	if (conn->state == CONN_OPEN)
-		arm_deadline(conn);
-}
-
-static void
-send_text(struct conn *conn, enum opcode opcode, struct text payload)
-{
-	struct frame *frame = frame_new(opcode, payload);
-
-	conn_send(conn, frame, false);
-	if (frame != NULL)
-		frame_drop(&frame);
-}
-
-static void
-on_text(struct conn *conn)
-{
-	struct text message = reader_payload(&conn->reader);
-	struct buf token = BUF_INIT(message.len);
-
-	if (message_read_refresh(message, &token))
-		refresh(conn, buf_view(&token));
-	buf_fini(&token);
-	if (conn->state == CONN_OPEN && conn->server->config->client_messages == REPLIES_ACK)
-		send_text(conn, OPCODE_TEXT, text_of(message_ack));
-}
-
-/* The client closes first, or answers our close (RFC 6455 section 5.5.1). */
-static void
-on_close(struct conn *conn)
-{
-	unsigned code = reader_close_code(&conn->reader);
-	struct frame *frame;
-
-	conn->deaf = true;
-	conn->finished = true;
-	if (conn->state != CONN_OPEN) {
-		conn_mark(conn);
-		return;
-	}
-	log_info("ws.close", LOG_INT("conn", conn->number), LOG_INT("code", code),
-	    LOG_STR("by", "client"),
-	    LOG_INT("seconds", (conn->server->now_ms - conn->opened_ms) / 1000));
-	stats_close(&conn->server->stats, code);
-	frame = code == CLOSE_NO_CODE ? frame_new(OPCODE_CLOSE, text_of("")) :
-	    frame_new_close((enum close_code)code, "");
-	conn_enter(conn, CONN_CLOSING);
-	conn_send(conn, frame, false);
-	if (frame != NULL)
-		frame_drop(&frame);
-}
-
-bool
-watch_frames(struct conn *conn, enum reader_event event, uint32_t count)
-{
-	uint32_t second = (uint32_t)(conn->server->now_ms / 1000);
-
-	if (conn->state != CONN_OPEN)
-		return true;
-	if (conn->second != second) {
-		conn->second = second;
-		conn->frames = 0;
-	}
-	/* A close is not held against it. */
-	conn->frames += event == READER_CLOSE ? count - 1 : count;
-	if (conn->frames <= conn->server->config->message_rate_max)
-		return true;
-	conn_close(conn, CLOSE_POLICY, "Too many messages");
-	return false;
-}
-
-void
-watch_event(struct conn *conn, enum reader_event event)
-{
-	switch (event) {
-	case READER_TEXT:
-		if (conn->state == CONN_OPEN)
-			on_text(conn);
-		break;
-	case READER_PING:
-		if (conn->state == CONN_OPEN)
-			send_text(conn, OPCODE_PONG, reader_payload(&conn->reader));
-		break;
-	case READER_CLOSE:
-		on_close(conn);
-		break;
-	case READER_ERROR:
-		/* The connection is failed (section 7.1.7): nothing is awaited of the client. */
-		conn->deaf = true;
-		conn->finished = true;
-		conn_close(conn, reader_close_code(&conn->reader), reader_error(&conn->reader));
-		conn_mark(conn);
-		break;
-	case READER_PONG:
-	case READER_MORE:
-		break;
-	}
 }

@@ -1,4 +1,4 @@
-/* watch.h: what an open WebSocket hears and says: updates, heartbeats, messages, its rights. */
+/* watch.h: what an open connection is told, by whatever transport: updates, heartbeats; its rights. */
 #ifndef WS_WATCH_H
 #define WS_WATCH_H
 
@@ -9,8 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The connection was admitted and its 101 is queued: joins the rosters, sends what there is, by the store's
- * snapshot that is open. */
+/* The connection was admitted and accepted: joins the rosters, sends what there is, by the store's snapshot
+ * that is open. */
 void watch_begin(struct conn *conn, const struct admission *admission, bool has_since, int64_t since);
 
 /* A roster_fn over a session's members: hands the update (arg: struct broadcast) to each. */
@@ -24,12 +24,8 @@ void watch_review(struct conn *conn);
 /* The queue ran empty: goes on with a replay, if one is under way. */
 void watch_drained(struct conn *conn);
 
-/* So many frames were read, of which the event is the last. False: they are too many in a second, and the
- * connection is closed. */
-bool watch_frames(struct conn *conn, enum reader_event event, uint32_t count);
-
-/* A whole event of the client: a text message, ping, pong or close. */
-void watch_event(struct conn *conn, enum reader_event event);
+/* The client shows another token, to take the place of the one that it came with. */
+void watch_refresh(struct conn *conn, struct text token);
 
 /* A heartbeat is due, or the token expires. */
 void watch_deadline(struct conn *conn);

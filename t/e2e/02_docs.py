@@ -79,7 +79,7 @@ def test_events(program):
 def test_closes():
     """Every close code and reason that is sent is in the protocol's manual."""
     manual = " ".join(read("man/milepost-protocol.7").split())
-    text = read("src/ws/verdict.c") + read("src/ws/watch.c") + read("src/ws/server.c")
+    text = "".join(read(f"src/ws/{module}.c") for module in ("server", "verdict", "watch", "websocket"))
     reasons = re.findall(r'"([A-Z][a-z]+(?: [a-z]+)+)"', text)
     assert len(reasons) >= 8
     for reason in reasons:

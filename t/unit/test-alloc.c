@@ -715,12 +715,12 @@ run_broadcast(struct run *run)
 
 	broadcast_init(&b, &p);
 	begin(run);
-	plain = broadcast_frame(&b, false) != NULL;
-	numbered = broadcast_frame(&b, true) != NULL;
+	plain = broadcast_frame(&b, ENCODING_PLAIN) != NULL;
+	numbered = broadcast_frame(&b, ENCODING_NUMBERED) != NULL;
 	end(run);
 	/* The next watcher may be luckier. */
-	assert_non_null(broadcast_frame(&b, false));
-	assert_true(broadcast_frame(&b, true)->len > broadcast_frame(&b, false)->len);
+	assert_non_null(broadcast_frame(&b, ENCODING_PLAIN));
+	assert_true(broadcast_frame(&b, ENCODING_NUMBERED)->len > broadcast_frame(&b, ENCODING_PLAIN)->len);
 	broadcast_fini(&b);
 	return plain && numbered ? ERR_OK : ERR_NOMEM;
 }
