@@ -231,15 +231,27 @@ http_reason(int status)
 }
 
 void
-http_write_reply(struct buf *out, int status, const char *content_type, const char *extra,
-    struct text body)
+http_write_start(struct buf *out, int status)
 {
 	buf_printf(out,
 	    "HTTP/1.1 %d %s\r\n"
+	    "Connection: close\r\n",
+	    status, http_reason(status));
+}
+
+void
+http_write_body(struct buf *out, const char *content_type, struct text body)
+{
+	buf_printf(out,
 	    "Content-Type: %s\r\n"
 	    "Content-Length: %zu\r\n"
-	    "Connection: close\r\n"
-	    "%s\r\n",
-	    status, http_reason(status), content_type, body.len, extra);
+	    "\r\n",
+	    content_type, body.len);
 	buf_text(out, body);
+}
+
+void
+http_write_no_body(struct buf *out)
+{
+	buf_puts(out, "\r\n");
 }

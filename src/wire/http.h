@@ -60,10 +60,12 @@ bool http_header_lists(const struct http_head *head, const char *name, const cha
 const char *http_reason(int status);
 
 /*
- * Appends a whole response that ends the connection: status line, Content-Type, Content-Length,
- * Connection: close, extra headers (each with its CRLF; may be ""), body.
+ * A response that ends the connection is written in this order: its start, which is the status line and
+ * Connection: close; headers, by the caller, each with its CRLF; and either the body, whole, with
+ * Content-Type, Content-Length and the empty line before it, or the empty line alone.
  */
-void http_write_reply(struct buf *out, int status, const char *content_type, const char *extra,
-    struct text body);
+void http_write_start(struct buf *out, int status);
+void http_write_body(struct buf *out, const char *content_type, struct text body);
+void http_write_no_body(struct buf *out);
 
 #endif

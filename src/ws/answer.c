@@ -3,9 +3,11 @@
 
 #include "base/log.h"
 #include "wire/http.h"
+#include "wire/message.h"
 #include "ws/server.h"
 
 #define REPLY_MAX 65536 /* bytes; the metrics are the longest */
+#define NO_STORE "Cache-Control: no-store\r\n"
 
 /* Queues a whole HTTP answer; the connection ends when it is out. */
 static void
@@ -41,19 +43,50 @@ headers_of(int status)
 }
 
 void
-answer_refusal(struct conn *conn, int status, const char *why)
+answer_problem(struct conn *conn, int status, const char *detail, struct text headers)
 {
 	struct buf reply = BUF_INIT(REPLY_MAX);
 	struct buf body = BUF_INIT(REPLY_MAX);
 
 	conn->server->stats.refused_http++;
+	message_write_problem(&body, status, http_reason(status), text_of(detail), NULL,
+	    text_of(NULL));
+	http_write_start(&reply, status);
+	buf_puts(&reply, headers_of(status));
+	buf_text(&reply, headers);
+	buf_puts(&reply, NO_STORE);
+	http_write_body(&reply, "application/problem+json", buf_view(&body));
+	if (body.err != ERR_OK)
+		reply.err = body.err;
+	buf_fini(&body);
+	answer(conn, &reply);
+}
+
+void
+answer_refusal(struct conn *conn, int status, const char *why)
+{
 	log_info("ws.refused", LOG_INT("conn", conn->number), LOG_INT("status", status),
 	    LOG_STR("reason", why));
-	buf_puts(&body, why);
-	buf_puts(&body, "\n");
-	http_write_reply(&reply, status, "text/plain; charset=utf-8", headers_of(status),
-	    buf_view(&body));
-	buf_fini(&body);
+	answer_problem(conn, status, why, text_of(NULL));
+}
+
+void
+answer_no_database(struct conn *conn, enum err err, const char *why)
+{
+	log_error("ws.database", LOG_INT("conn", conn->number), LOG_STR("error", why));
+	answer_refusal(conn, 503, err == ERR_FULL ? "the database can't be written" :
+	    "the database can't be read");
+}
+
+void
+answer_nothing(struct conn *conn, struct text headers)
+{
+	struct buf reply = BUF_INIT(REPLY_MAX);
+
+	http_write_start(&reply, 204);
+	buf_text(&reply, headers);
+	buf_puts(&reply, NO_STORE);
+	http_write_no_body(&reply);
 	answer(conn, &reply);
 }
 
@@ -62,7 +95,9 @@ answer_page(struct conn *conn, int status, const char *type, struct buf *body)
 {
 	struct buf reply = BUF_INIT(REPLY_MAX);
 
-	http_write_reply(&reply, status, type, "Cache-Control: no-store\r\n", buf_view(body));
+	http_write_start(&reply, status);
+	buf_puts(&reply, NO_STORE);
+	http_write_body(&reply, type, buf_view(body));
 	buf_fini(body);
 	answer(conn, &reply);
 }

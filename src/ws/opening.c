@@ -107,14 +107,10 @@ open_watch(struct conn *conn, const struct request *request, const struct transp
 	if (!count_address(conn, request->address))
 		return ERR_OK;
 	err = admission_of_request(conn->server, request, &admission);
-	if (err == ERR_OK) {
+	if (err == ERR_OK)
 		carry_out(conn, request, &admission);
-	} else if (err != ERR_AGAIN) {
-		log_error("ws.database", LOG_INT("conn", conn->number),
-		    LOG_STR("error", admission.why));
-		answer_refusal(conn, 503, err == ERR_FULL ? "the database can't be written" :
-		    "the database can't be read");
-	}
+	else if (err != ERR_AGAIN)
+		answer_no_database(conn, err, admission.why);
 	store_snapshot_end(store);
 	return err == ERR_AGAIN ? err : ERR_OK;
 }

@@ -467,7 +467,9 @@ run_reply(struct run *run)
 	enum err err;
 
 	begin(run);
-	http_write_reply(&out, 200, "text/plain", "X-A: " LONG_TEXT LONG_TEXT "\r\n",
+	http_write_start(&out, 200);
+	buf_puts(&out, "X-A: " LONG_TEXT LONG_TEXT "\r\n");
+	http_write_body(&out, "text/plain",
 	    text_of("{" LONG_TEXT LONG_TEXT LONG_TEXT LONG_TEXT LONG_TEXT LONG_TEXT "}"));
 	end(run);
 	err = out.err;

@@ -313,19 +313,28 @@ test_reply(void **state)
 	struct buf out = BUF_INIT(4096);
 
 	(void)state;
-	http_write_reply(&out, 426, "text/plain", "Sec-WebSocket-Version: 13\r\n", text_of("no\n"));
+	http_write_start(&out, 426);
+	buf_puts(&out, "Sec-WebSocket-Version: 13\r\n");
+	http_write_body(&out, "text/plain", text_of("no\n"));
 	assert_string_equal(buf_cstr(&out), "HTTP/1.1 426 Upgrade Required\r\n"
-					    "Content-Type: text/plain\r\n"
-					    "Content-Length: 3\r\n"
 					    "Connection: close\r\n"
 					    "Sec-WebSocket-Version: 13\r\n"
+					    "Content-Type: text/plain\r\n"
+					    "Content-Length: 3\r\n"
 					    "\r\n"
 					    "no\n");
 	buf_reset(&out);
-	http_write_reply(&out, 200, "a/b", "", text_of(NULL));
+	http_write_start(&out, 200);
+	http_write_body(&out, "a/b", text_of(NULL));
 	assert_string_equal(buf_cstr(&out), "HTTP/1.1 200 OK\r\n"
+					    "Connection: close\r\n"
 					    "Content-Type: a/b\r\n"
 					    "Content-Length: 0\r\n"
+					    "\r\n");
+	buf_reset(&out);
+	http_write_start(&out, 204);
+	http_write_no_body(&out);
+	assert_string_equal(buf_cstr(&out), "HTTP/1.1 204 No Content\r\n"
 					    "Connection: close\r\n"
 					    "\r\n");
 	buf_fini(&out);
