@@ -61,8 +61,6 @@ read_fields(const struct http_head *head, struct handshake *out)
 		return "Upgrade without Connection: Upgrade";
 	if (http_header(head, "Sec-WebSocket-Key", &out->key) != 1 || !is_key(out->key))
 		return "exactly one Sec-WebSocket-Key of 16 bytes is needed";
-	if (http_header(head, "Origin", &out->origin) > 1)
-		return "Origin is given twice";
 	if (!find_bearer(head, &out->bearer))
 		return "Sec-WebSocket-Protocol is no list of tokens";
 	return NULL;

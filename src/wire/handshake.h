@@ -11,7 +11,6 @@
 struct handshake {
 	struct text key;      /* Sec-WebSocket-Key, as sent */
 	struct text bearer;   /* the token behind the subprotocol "bearer"; absent if not offered */
-	struct text origin;   /* absent if not sent */
 };
 
 /*

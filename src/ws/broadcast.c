@@ -4,6 +4,7 @@
 #include "base/attr.h"
 #include "base/buf.h"
 #include "wire/message.h"
+#include "wire/sse.h"
 
 void
 broadcast_init(struct broadcast *b, const struct progress *progress)
@@ -26,7 +27,9 @@ encode(const struct progress *progress, enum encoding encoding)
 
 	message_write_progress(&message, progress, encoding == ENCODING_NUMBERED);
 	if (message.err == ERR_OK)
-		frame = frame_new(OPCODE_TEXT, buf_view(&message));
+		frame = encoding == ENCODING_EVENT ?
+		    sse_new_event(progress->revision, "progress", buf_view(&message)) :
+		    frame_new(OPCODE_TEXT, buf_view(&message));
 	buf_fini(&message);
 	return frame;
 }

@@ -8,6 +8,7 @@
 enum encoding {
 	ENCODING_PLAIN,    /* a WebSocket's text frame, of eight members */
 	ENCODING_NUMBERED, /* the same with the revision as the ninth */
+	ENCODING_EVENT,    /* a Server-Sent Event, of eight: its id is the revision */
 	ENCODING__MAX
 };
 

@@ -66,12 +66,14 @@ static int64_t
 farewell_ms(const struct conn *conn)
 {
 	const struct config *config = conn->server->config;
-	int64_t silent_until = conn->heard_ms + 2 * config->heartbeat_interval_ms;
-	int64_t left = silent_until - conn->server->now_ms;
+	int64_t now = conn->server->now_ms, heard_ms, left;
 
-	if (conn->state != CONN_CLOSING || conn->out.count == 0 || left < config->close_timeout_ms)
+	if (conn->state != CONN_CLOSING || conn->out.count == 0)
 		return config->close_timeout_ms;
-	return left;
+	/* Who never says anything may have read a moment ago. */
+	heard_ms = conn->transport->answers ? conn->heard_ms : now;
+	left = heard_ms + 2 * config->heartbeat_interval_ms - now;
+	return left > config->close_timeout_ms ? left : config->close_timeout_ms;
 }
 
 void
@@ -122,6 +124,7 @@ conn_close(struct conn *conn, enum close_code code, const char *reason)
 	frame = conn->transport->new_close(code, reason);
 	note_end(conn, code, reason, "server");
 	conn_enter(conn, CONN_CLOSING);
+	conn->finished |= !conn->transport->answers;
 	conn_send(conn, frame, false);
 	if (frame != NULL)
 		frame_drop(&frame);
@@ -143,6 +146,18 @@ conn_hear(struct conn *conn, uint8_t *data, size_t len)
 		conn->transport->hear(conn, data, len);
 }
 
+/* The client ended the connection: where that is how one leaves, it is no loss. */
+static void
+hang_up(struct conn *conn)
+{
+	if (conn->state == CONN_OPEN && !conn->transport->answers) {
+		conn_left(conn, CLOSE_NO_CODE);
+		conn_enter(conn, CONN_DEAD);
+	} else {
+		conn_lose(conn, "the connection ended without a close frame");
+	}
+}
+
 static void
 take(struct conn *conn, uint8_t *data, size_t len)
 {
@@ -162,7 +177,7 @@ on_readable(struct conn *conn)
 	if (n > 0)
 		take(conn, server->scratch, (size_t)n);
 	else if (n == 0)
-		conn_lose(conn, "the connection ended without a close frame");
+		hang_up(conn);
 	else if (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)
 		conn_lose(conn, strerror(errno));
 }

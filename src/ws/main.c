@@ -22,7 +22,7 @@
 static const char usage[] =
     "usage: milepost-ws [-c FILE] [-s SOCKET] [-t]\n"
     "\n"
-    "Shows the progress of sessions to WebSocket clients behind nginx.\n"
+    "Shows the progress of sessions to watchers, by WebSocket and Server-Sent Events, behind nginx.\n"
     "\n"
     "  -c, --config FILE    the configuration (default $MILEPOST_CONFIG or the installed file)\n"
     "  -s, --socket PATH    listen here instead of at the configured ws_socket\n"

@@ -5,6 +5,7 @@
 #include "ws/address.h"
 #include "ws/admission.h"
 #include "ws/answer.h"
+#include "ws/events.h"
 #include "ws/pages.h"
 #include "ws/request.h"
 #include "ws/server.h"
@@ -49,8 +50,9 @@ log_verdict(const struct conn *conn, const struct admission *admission, enum ver
 		    token_cause_name(admission->facts.cause) : "user";
 	log_write(verdict == VERDICT_ADMIT ? LOG_LEVEL_INFO : LOG_LEVEL_WARN,
 	    verdict == VERDICT_ADMIT ? "ws.open" : "ws.refused",
-	    LOG_FIELDS(LOG_INT("conn", conn->number), LOG_STR("outcome", verdict_name(verdict)),
-	        LOG_STR("cause", cause), LOG_STR("user", user), LOG_STR("session", session)));
+	    LOG_FIELDS(LOG_INT("conn", conn->number), LOG_STR("transport", conn->transport->name),
+	        LOG_STR("outcome", verdict_name(verdict)), LOG_STR("cause", cause),
+	        LOG_STR("user", user), LOG_STR("session", session)));
 }
 
 static void
@@ -121,6 +123,11 @@ serve(struct conn *conn, const struct request *request)
 	switch (request->kind) {
 	case REQUEST_WATCH:
 		return open_watch(conn, request, &websocket_transport);
+	case REQUEST_EVENTS:
+		return open_watch(conn, request, &events_transport);
+	case REQUEST_PREFLIGHT:
+		events_preflight(conn, request);
+		break;
 	case REQUEST_HEALTHZ:
 		pages_healthz(conn);
 		break;

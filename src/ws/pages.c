@@ -3,6 +3,7 @@
 
 #include "store/event.h"
 #include "ws/answer.h"
+#include "ws/events.h"
 #include "ws/server.h"
 
 #define PAGE_MAX 65536
@@ -62,6 +63,7 @@ look_around(const struct server *server)
 	for (const struct conn *conn = server->conns; conn != NULL; conn = conn->next) {
 		now.waiting += conn->out.bytes;
 		now.behind += conn->behind;
+		now.streams += conn->state == CONN_OPEN && conn->transport == &events_transport;
 		if (conn->out.bytes > now.waiting_max)
 			now.waiting_max = conn->out.bytes;
 	}

@@ -15,6 +15,8 @@
 
 enum request_kind {
 	REQUEST_WATCH,   /* open a WebSocket */
+	REQUEST_EVENTS,  /* open a stream of Server-Sent Events */
+	REQUEST_PREFLIGHT, /* may a page of another origin open one? */
 	REQUEST_HEALTHZ,
 	REQUEST_READYZ,
 	REQUEST_METRICS,
@@ -25,12 +27,13 @@ struct request {
 	enum request_kind kind;
 	int status;
 	const char *why; /* static */
-	struct text session; /* the path's last part, unchecked; borrowed from the head */
+	struct text session; /* of the path, unchecked; borrowed from the head */
 	struct text ticket; /* likewise, as the next; where there is one, it counts, not the token */
 	struct text token; /* absent: none was sent; borrowed from the head or from scratch */
 	struct text address; /* the client's as nginx tells it (X-Real-IP); absent if it does not */
+	struct text origin; /* of the page that asks; absent if it is none */
 	bool with_bearer; /* answer the subprotocol "bearer" */
-	bool has_since;
+	bool has_since; /* the client resumes, behind this revision */
 	int64_t since;
 	struct handshake handshake;
 };

@@ -71,7 +71,7 @@ enum err server_new(struct config *config, struct token_keys *keys, int listen_f
 /* Runs until stopped and every connection has ended. */
 void server_run(struct server *server);
 
-/* Planned stop: no new connections; the WebSockets are closed with 1012, spread over drain_time, so that
+/* Planned stop: no new connections; the watchers are closed with 1012, spread over drain_time, so that
  * the clients don't all come back at once. Called again: those that are left are closed now. */
 void server_stop(struct server *server);
 

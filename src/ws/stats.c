@@ -49,7 +49,8 @@ write_gauges(const struct stats_now *now, struct buf *out)
 		const char *name, *help;
 		uint64_t value;
 	} gauges[] = {
-		{ "milepost_ws_watchers", "Open WebSockets.", now->open },
+		{ "milepost_ws_watchers", "Open WebSockets and streams of events.", now->open },
+		{ "milepost_ws_event_streams", "Of them, streams of events.", now->streams },
 		{ "milepost_ws_connections", "Connections of any kind and state.",
 		    now->connections },
 		{ "milepost_ws_revision", "The newest revision that was passed on.",
@@ -110,7 +111,7 @@ write_openings(const struct stats *stats, struct buf *out)
 {
 	const char *name = "milepost_ws_handshakes_total";
 
-	metrics_head(out, name, "counter", "Handshakes by outcome.");
+	metrics_head(out, name, "counter", "Requests to watch, by outcome.");
 	for (unsigned i = 0; i < VERDICT__MAX; i++)
 		metrics_labelled(out, name, "outcome", text_of(verdict_name((enum verdict)i)),
 		    stats->verdicts[i]);
@@ -127,7 +128,7 @@ write_closes(const struct stats *stats, struct buf *out)
 {
 	const char *name = "milepost_ws_closes_total";
 
-	metrics_head(out, name, "counter", "Closed WebSockets by close code.");
+	metrics_head(out, name, "counter", "Closed watchers by close code.");
 	for (unsigned i = 0; i < STATS_CODES; i++)
 		if (stats->closes[i] > 0)
 			buf_printf(out, "%s{code=\"%u\"} %llu\n", name, STATS_CODE_FIRST + i,

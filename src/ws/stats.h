@@ -46,6 +46,7 @@ void stats_sent(struct stats *stats, int64_t now_us);
 /* Gauges that are not counted but known at the moment. */
 struct stats_now {
 	uint64_t open;
+	uint64_t streams;     /* of them, those of Server-Sent Events */
 	uint64_t connections;
 	uint64_t revision;    /* the feed's cursor */
 	uint64_t waiting;     /* bytes, over all connections */

@@ -4,16 +4,17 @@
 static const struct {
 	const char *name;
 	enum close_code code;
+	int status;
 	const char *reason;
 } verdicts[VERDICT__MAX] = {
-	[VERDICT_ADMIT] = { "admitted", CLOSE_NORMAL, "" },
-	[VERDICT_NO_TOKEN] = { "no-token", CLOSE_POLICY, "Authentication required" },
-	[VERDICT_BAD_TOKEN] = { "bad-token", CLOSE_POLICY, "Invalid authentication" },
-	[VERDICT_NO_SESSION] = { "no-session", CLOSE_POLICY, "Session not found" },
-	[VERDICT_FORBIDDEN] = { "forbidden", CLOSE_POLICY,
+	[VERDICT_ADMIT] = { "admitted", CLOSE_NORMAL, 200, "" },
+	[VERDICT_NO_TOKEN] = { "no-token", CLOSE_POLICY, 401, "Authentication required" },
+	[VERDICT_BAD_TOKEN] = { "bad-token", CLOSE_POLICY, 401, "Invalid authentication" },
+	[VERDICT_NO_SESSION] = { "no-session", CLOSE_POLICY, 404, "Session not found" },
+	[VERDICT_FORBIDDEN] = { "forbidden", CLOSE_POLICY, 403,
 	    "Not authorized to access this session" },
-	[VERDICT_TOO_MANY] = { "too-many", CLOSE_POLICY, "Too many connections" },
-	[VERDICT_FULL] = { "full", CLOSE_TRY_LATER, "Try again later" },
+	[VERDICT_TOO_MANY] = { "too-many", CLOSE_POLICY, 429, "Too many connections" },
+	[VERDICT_FULL] = { "full", CLOSE_TRY_LATER, 503, "Try again later" },
 };
 
 enum verdict
@@ -44,6 +45,12 @@ const char *
 verdict_reason(enum verdict verdict)
 {
 	return verdicts[verdict].reason;
+}
+
+int
+verdict_status(enum verdict verdict)
+{
+	return verdicts[verdict].status;
 }
 
 const char *

@@ -41,9 +41,11 @@ struct facts {
 /* In the order of the contract's table. */
 enum verdict verdict_of(const struct facts *facts);
 
-/* The close code and the reason, verbatim from the contract; not for VERDICT_ADMIT. */
+/* The close code and the reason, verbatim from the contract, and the status where the refusal is one of
+ * HTTP; not for VERDICT_ADMIT. */
 enum close_code verdict_code(enum verdict verdict);
 const char *verdict_reason(enum verdict verdict);
+int verdict_status(enum verdict verdict);
 
 /* A word for logs and metrics. */
 const char *verdict_name(enum verdict verdict);

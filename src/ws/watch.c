@@ -36,6 +36,12 @@ close_if_ended(struct conn *conn, enum outcome outcome)
 		conn_close(conn, CLOSE_NORMAL, "Processing failed");
 }
 
+static int64_t
+heartbeat_interval(const struct conn *conn)
+{
+	return conn->server->config->heartbeat_interval_ms / conn->transport->beats;
+}
+
 /* Until the next heartbeat or the token's end, whichever comes first. */
 static void
 arm_deadline(struct conn *conn)
@@ -93,15 +99,26 @@ on_replay_row(void *arg, const struct progress *progress)
 
 /* Where a replay begins: behind this revision. */
 static int64_t
-replay_from(const struct conn *conn, const struct progress *newest, int64_t since)
+replay_from(const struct server *server, const struct progress *newest, int64_t since)
 {
 	if (since == 0)
 		return newest->run - 1;
 	/* A revision that was never given out is of another database (one restored from a backup,
 	 * say): the client knows nothing of this one's. */
-	if (since > newest->revision && since > conn->server->feed.revision)
+	if (since > newest->revision && since > server->feed.revision)
 		return newest->revision - 1;
 	return since;
+}
+
+enum err
+watch_is_over(struct server *server, int64_t session, int64_t since, bool *over)
+{
+	struct progress newest;
+	enum err err = store_event_newest(server->store, session, &newest);
+
+	*over = err == ERR_OK && newest.outcome != OUTCOME_RUNNING &&
+	    replay_from(server, &newest, since) >= newest.revision;
+	return err == ERR_ABSENT ? ERR_OK : err;
 }
 
 /* The replay has come to the end of what is kept: if that is the end of the run, so it is ours. */
@@ -162,7 +179,7 @@ send_first(struct conn *conn, bool has_since, int64_t since)
 		return;
 	}
 	if (has_since) {
-		conn->revision = replay_from(conn, &newest, since);
+		conn->revision = replay_from(conn->server, &newest, since);
 		conn->replaying = true;
 		replay(conn);
 		return;
@@ -192,7 +209,7 @@ watch_begin(struct conn *conn, const struct admission *admission, bool has_since
 	conn->session = admission->session.number;
 	take_claims(conn, &admission->claims);
 	conn->opened_ms = server->now_ms;
-	conn->heartbeat_ms = server->now_ms + server->config->heartbeat_interval_ms;
+	conn->heartbeat_ms = server->now_ms + heartbeat_interval(conn);
 	arm_deadline(conn);
 	send_first(conn, has_since, since);
 }
@@ -327,24 +344,31 @@ forgive(struct conn *conn, int64_t late_ms)
 	conn->heard_ms = conn->heard_ms + late_ms < now ? conn->heard_ms + late_ms : now;
 }
 
+/* How many bytes may wait for one who is still sent a heartbeat: who does not even take this much gets no
+ * more of it. One that is not answered only fills a silence, which there is not where anything waits. */
+static size_t
+heartbeat_room(const struct conn *conn)
+{
+	return conn->transport->answers ? (size_t)conn->server->config->send_queue_max : 0;
+}
+
 static void
 heartbeat(struct conn *conn)
 {
 	struct server *server = conn->server;
-	int64_t interval = server->config->heartbeat_interval_ms;
+	int64_t interval = heartbeat_interval(conn);
 	/* Timers are rounded to milliseconds, the two intervals must not become three by that. */
 	int64_t silence_max = 2 * interval - interval / 16;
 
 	forgive(conn, server->now_ms - conn->heartbeat_ms);
-	if (server->now_ms - conn->heard_ms >= silence_max) {
+	if (conn->transport->answers && server->now_ms - conn->heard_ms >= silence_max) {
 		conn_lose(conn, "the client was silent for two heartbeats");
 		return;
 	}
 	conn->heartbeat_ms += interval;
 	if (conn->heartbeat_ms <= server->now_ms) /* the process was stopped for a while */
 		conn->heartbeat_ms = server->now_ms + interval;
-	/* Who does not even take this much gets no more of it. */
-	if (outq_cost(&conn->out) <= (size_t)server->config->send_queue_max)
+	if (outq_cost(&conn->out) <= heartbeat_room(conn))
 		conn_send(conn, server_heartbeat(server, conn->transport), false);
 }
 

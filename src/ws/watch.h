@@ -9,6 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* Is there nothing to tell to one who has all up to since? So it is where the session's run has ended.
+ * Errors are the store's. */
+enum err watch_is_over(struct server *server, int64_t session, int64_t since, bool *over) MUST_USE;
+
 /* The connection was admitted and accepted: joins the rosters, sends what there is, by the store's snapshot
  * that is open. */
 void watch_begin(struct conn *conn, const struct admission *admission, bool has_since, int64_t since);

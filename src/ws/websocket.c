@@ -177,6 +177,8 @@ hear(struct conn *conn, uint8_t *data, size_t len)
 const struct transport websocket_transport = {
 	.kind = TRANSPORT_WEBSOCKET,
 	.name = "websocket",
+	.beats = 1,
+	.answers = true,
 	.accept = accept_request,
 	.refuse = refuse_request,
 	.new_heartbeat = new_heartbeat,

@@ -23,7 +23,7 @@ ask(const struct http_head *head, const char *origins)
 
 	request_read(head, origins, &scratch, &request);
 	MUST(request.kind != REQUEST_REFUSED || (request.status >= 400 && request.why != NULL));
-	if (request.kind == REQUEST_WATCH)
+	if (request.kind == REQUEST_WATCH || request.kind == REQUEST_EVENTS)
 		MUST((request.token.s == NULL || request.token.len > 0) &&
 		    (request.ticket.s == NULL || request.ticket.len > 0));
 	MUST(!request.has_since || request.since >= 0);

@@ -13,6 +13,7 @@
 #include "wire/message.h"
 #include "wire/ndjson.h"
 #include "wire/reader.h"
+#include "wire/sse.h"
 #include "ws/broadcast.h"
 #include "ws/outq.h"
 #include "ws/request.h"
@@ -482,7 +483,7 @@ run_reply(struct run *run)
 static enum err
 run_frames(struct run *run)
 {
-	struct frame *frames[4];
+	struct frame *frames[6];
 	enum err err = ERR_OK;
 
 	begin(run);
@@ -490,6 +491,8 @@ run_frames(struct run *run)
 	frames[1] = frame_new_close(CLOSE_NORMAL, LONG_TEXT LONG_TEXT LONG_TEXT);
 	frames[2] = frame_new_heartbeat(text_of("{}"));
 	frames[3] = frame_new_raw(text_of("HTTP"));
+	frames[4] = sse_new_event(1, "x", text_of(LONG_TEXT LONG_TEXT LONG_TEXT LONG_TEXT));
+	frames[5] = sse_new_end(LONG_TEXT);
 	end(run);
 	for (size_t i = 0; i < countof(frames); i++) {
 		if (frames[i] == NULL)
@@ -713,18 +716,20 @@ run_broadcast(struct run *run)
 {
 	struct progress p = sample();
 	struct broadcast b;
-	bool plain, numbered;
+	bool plain, numbered, event;
 
 	broadcast_init(&b, &p);
 	begin(run);
 	plain = broadcast_frame(&b, ENCODING_PLAIN) != NULL;
 	numbered = broadcast_frame(&b, ENCODING_NUMBERED) != NULL;
+	event = broadcast_frame(&b, ENCODING_EVENT) != NULL;
 	end(run);
 	/* The next watcher may be luckier. */
 	assert_non_null(broadcast_frame(&b, ENCODING_PLAIN));
 	assert_true(broadcast_frame(&b, ENCODING_NUMBERED)->len > broadcast_frame(&b, ENCODING_PLAIN)->len);
+	assert_non_null(broadcast_frame(&b, ENCODING_EVENT));
 	broadcast_fini(&b);
-	return plain && numbered ? ERR_OK : ERR_NOMEM;
+	return plain && numbered && event ? ERR_OK : ERR_NOMEM;
 }
 
 /* --- all of them --- */

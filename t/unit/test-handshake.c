@@ -62,7 +62,6 @@ test_headers(void **state)
 		{ UPGRADE CONNECTION WS_VERSION WS_VERSION KEYED, ERR_INPUT },
 		{ UPGRADE CONNECTION WS_VERSION, ERR_INPUT },
 		{ UPGRADE CONNECTION WS_VERSION KEYED KEYED, ERR_INPUT },
-		{ UPGRADE CONNECTION WS_VERSION KEYED "Origin: a\r\nOrigin: a\r\n", ERR_INPUT },
 		{ UPGRADE CONNECTION WS_VERSION KEYED PROTOCOL "a b\r\n", ERR_INPUT },
 		{ UPGRADE CONNECTION WS_VERSION KEYED PROTOCOL "bearer, a=b\r\n", ERR_INPUT },
 		{ UPGRADE CONNECTION WS_VERSION KEYED PROTOCOL "caf\xc3\xa9\r\n", ERR_INPUT },
@@ -161,22 +160,6 @@ test_bearer(void **state)
 	}
 }
 
-static void
-test_origin(void **state)
-{
-	struct handshake handshake;
-	const char *why;
-	char text[1024];
-
-	(void)state;
-	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED, text, &handshake,
-	    &why), ERR_OK);
-	assert_null(handshake.origin.s);
-	assert_int_equal(read_handshake(UPGRADE CONNECTION WS_VERSION KEYED "Origin: null\r\n",
-	    text, &handshake, &why), ERR_OK);
-	assert_true(text_is(handshake.origin, "null"));
-}
-
 /* The key and the answer of RFC 6455 section 1.3. */
 static void
 test_answer(void **state)
@@ -209,7 +192,6 @@ main(void)
 		cmocka_unit_test(test_headers),
 		cmocka_unit_test(test_keys),
 		cmocka_unit_test(test_bearer),
-		cmocka_unit_test(test_origin),
 		cmocka_unit_test(test_answer),
 	};
 

@@ -12,6 +12,7 @@
 
 #define SESSION "550e8400-e29b-41d4-a716-446655440000"
 #define WATCH "/api/sessions/ws/" SESSION
+#define EVENTS "/api/sessions/" SESSION "/events"
 #define UPGRADE "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n" \
 	"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 
@@ -67,6 +68,32 @@ test_statuses(void **state)
 		{ "GET " WATCH "?token=a&token=b", UPGRADE, 400 },
 		{ "GET " WATCH "?token=%zz", UPGRADE, 400 },
 		{ "GET " WATCH "?token=%00", UPGRADE, 400 },
+		{ "GET " WATCH, UPGRADE "Origin: a\r\nOrigin: a\r\n", 400 },
+		{ "GET " EVENTS, "", 0 },
+		{ "GET " EVENTS, UPGRADE, 0 },
+		{ "GET " EVENTS "?token=x&since=5&lastEventId=&other=1", "Last-Event-ID:\r\n", 0 },
+		{ "GET /api/sessions/no-uuid/events", "", 0 },
+		{ "GET /api/sessions//events", "", 404 },
+		{ "GET /api/sessions/events", "", 404 },
+		{ "GET /api/sessions/ws/x/events", "", 404 },
+		{ "GET " EVENTS "/", "", 404 },
+		{ "GET " EVENTS "x", "", 404 },
+		{ "GET /api/sessions/" SESSION "/event", "", 404 },
+		{ "POST " EVENTS, "", 405 },
+		{ "OPTIONS " EVENTS, "", 0 },
+		{ "OPTIONS " EVENTS, "Origin: a\r\nOrigin: a\r\n", 400 },
+		{ "OPTIONS " WATCH, "", 405 },
+		{ "HEAD " EVENTS, "", 405 },
+		{ "GET " EVENTS "?token=%zz", "", 400 },
+		{ "GET " EVENTS "?token=a&token=b", "", 400 },
+		{ "GET " EVENTS "?since=x", "", 400 },
+		{ "GET " EVENTS "?lastEventId=x", "", 400 },
+		{ "GET " EVENTS "?lastEventId=1&lastEventId=1", "", 400 },
+		{ "GET " EVENTS, "Last-Event-ID: -1\r\n", 400 },
+		{ "GET " EVENTS, "Last-Event-ID: 9223372036854775807\r\n", 0 },
+		{ "GET " EVENTS, "Last-Event-ID: 9223372036854775808\r\n", 400 },
+		{ "GET " EVENTS, "Last-Event-ID: 1\r\nLast-Event-ID: 1\r\n", 400 },
+		{ "GET " EVENTS, "Origin: a\r\nOrigin: a\r\n", 400 },
 	};
 
 	(void)state;
@@ -124,6 +151,12 @@ test_token_places(void **state)
 		  "Sec-WebSocket-Protocol: bearer, p\r\n", "h", true },
 		{ "GET " WATCH "?token=", UPGRADE "Authorization: Bearer h\r\n", "h", false },
 		{ "GET " WATCH, UPGRADE "Sec-WebSocket-Protocol: chat, p\r\n", NULL, false },
+		{ "GET " EVENTS, "", NULL, false },
+		{ "GET " EVENTS "?token=q", "", "q", false },
+		{ "GET " EVENTS, "Authorization: Bearer h\r\n", "h", false },
+		{ "GET " EVENTS "?token=q", "Authorization: Bearer h\r\n", "q", false },
+		{ "GET " EVENTS "?token=", "Authorization: Bearer h\r\n", "h", false },
+		{ "GET " EVENTS, "Sec-WebSocket-Protocol: bearer, p\r\n", NULL, false },
 	};
 
 	(void)state;
@@ -131,7 +164,8 @@ test_token_places(void **state)
 		struct asked asked;
 
 		ask(&asked, rows[i].line, rows[i].headers, "");
-		assert_int_equal(asked.request.kind, REQUEST_WATCH);
+		assert_int_equal(asked.request.kind,
+		    strstr(rows[i].line, "/events") != NULL ? REQUEST_EVENTS : REQUEST_WATCH);
 		if (!text_equal(asked.request.token, text_of(rows[i].token)))
 			fail_msg("row %zu: %.*s", i, TEXT_ARG(asked.request.token));
 		assert_int_equal(asked.request.with_bearer, rows[i].with_bearer);
@@ -156,6 +190,40 @@ test_since(void **state)
 	ask(&asked, "GET " WATCH, UPGRADE, "");
 	assert_false(asked.request.has_since);
 	done(&asked);
+}
+
+/* A client of events that comes back says where it was behind what its URL has always said. */
+static void
+test_last_event(void **state)
+{
+	static const struct {
+		const char *line, *headers;
+		int64_t since; /* -1: none */
+	} rows[] = {
+		{ "GET " EVENTS, "", -1 },
+		{ "GET " EVENTS "?lastEventId=", "Last-Event-ID: \r\n", -1 },
+		{ "GET " EVENTS "?since=0", "", 0 },
+		{ "GET " EVENTS, "last-event-id: 7\r\n", 7 },
+		{ "GET " EVENTS "?lastEventId=7", "", 7 },
+		{ "GET " EVENTS "?since=9&lastEventId=7", "", 7 },
+		{ "GET " EVENTS "?since=9&lastEventId=8", "Last-Event-ID: 7\r\n", 7 },
+		{ "GET " EVENTS "?since=9&lastEventId=", "Last-Event-ID:\r\n", 9 },
+		/* A WebSocket knows nothing of it. */
+		{ "GET " WATCH "?lastEventId=x", UPGRADE "Last-Event-ID: x\r\n", -1 },
+		{ "GET " WATCH "?since=9&lastEventId=8", UPGRADE "Last-Event-ID: 7\r\n", 9 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct asked asked;
+
+		ask(&asked, rows[i].line, rows[i].headers, "");
+		assert_int_equal(asked.request.status, 0);
+		assert_int_equal(asked.request.has_since, rows[i].since >= 0);
+		if (rows[i].since >= 0)
+			assert_int_equal(asked.request.since, rows[i].since);
+		done(&asked);
+	}
 }
 
 static void
@@ -183,6 +251,14 @@ test_origins(void **state)
 		if ((asked.request.status == 403) == rows[i].allowed)
 			fail_msg("row %zu: status %d", i, asked.request.status);
 		done(&asked);
+		ask(&asked, "GET " EVENTS, rows[i].headers, rows[i].origins);
+		if ((asked.request.status == 403) == rows[i].allowed)
+			fail_msg("events, row %zu: status %d", i, asked.request.status);
+		done(&asked);
+		ask(&asked, "OPTIONS " EVENTS, rows[i].headers, rows[i].origins);
+		if ((asked.request.kind == REQUEST_PREFLIGHT) != rows[i].allowed)
+			fail_msg("preflight, row %zu: status %d", i, asked.request.status);
+		done(&asked);
 	}
 }
 
@@ -194,6 +270,7 @@ main(void)
 		cmocka_unit_test(test_pages),
 		cmocka_unit_test(test_token_places),
 		cmocka_unit_test(test_since),
+		cmocka_unit_test(test_last_event),
 		cmocka_unit_test(test_origins),
 	};
 

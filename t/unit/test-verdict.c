@@ -112,19 +112,21 @@ test_words(void **state)
 	static const struct {
 		enum verdict verdict;
 		unsigned code;
+		int status;
 		const char *reason;
 	} rows[] = {
-		{ VERDICT_NO_TOKEN, 1008, "Authentication required" },
-		{ VERDICT_BAD_TOKEN, 1008, "Invalid authentication" },
-		{ VERDICT_NO_SESSION, 1008, "Session not found" },
-		{ VERDICT_FORBIDDEN, 1008, "Not authorized to access this session" },
-		{ VERDICT_TOO_MANY, 1008, "Too many connections" },
-		{ VERDICT_FULL, 1013, "Try again later" },
+		{ VERDICT_NO_TOKEN, 1008, 401, "Authentication required" },
+		{ VERDICT_BAD_TOKEN, 1008, 401, "Invalid authentication" },
+		{ VERDICT_NO_SESSION, 1008, 404, "Session not found" },
+		{ VERDICT_FORBIDDEN, 1008, 403, "Not authorized to access this session" },
+		{ VERDICT_TOO_MANY, 1008, 429, "Too many connections" },
+		{ VERDICT_FULL, 1013, 503, "Try again later" },
 	};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		assert_int_equal(verdict_code(rows[i].verdict), rows[i].code);
+		assert_int_equal(verdict_status(rows[i].verdict), rows[i].status);
 		assert_string_equal(verdict_reason(rows[i].verdict), rows[i].reason);
 	}
 }
