@@ -178,6 +178,18 @@ auth_may_read(struct call *call, const struct session *session)
 	return permit(call, may, "Not authorized to access this session");
 }
 
+bool
+auth_may_list(struct call *call, const struct id **patient)
+{
+	const struct principal *principal = &call->principal;
+
+	*patient = NULL;
+	if (!principal->is_key && !access_may_watch_any(principal->role))
+		*patient = &principal->user;
+	return permit(call, !principal->is_key || is_admin(principal),
+	    "A worker's key may not list sessions");
+}
+
 /* A commit_fn behind a look at who asks for it. */
 struct guarded {
 	const struct call *call;

@@ -35,10 +35,12 @@ bool auth_identify(struct call *call) MUST_USE;
  */
 bool auth_presume(struct call *call) MUST_USE;
 
-/* May the principal report progress, administer, or read this session? False: the reply is 403. */
+/* May the principal report progress, administer, read this session, or list sessions? False: the reply is
+ * 403. A list is of the sessions of *patient alone, unless that is NULL. */
 bool auth_may_report(struct call *call) MUST_USE;
 bool auth_may_administer(struct call *call) MUST_USE;
 bool auth_may_read(struct call *call, const struct session *session) MUST_USE;
+bool auth_may_list(struct call *call, const struct id **patient) MUST_USE;
 
 /*
  * commit_run for the principal: inside the transaction, before fn, it is looked up again, for the

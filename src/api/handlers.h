@@ -22,6 +22,9 @@ void sessions_put(struct call *call);
 void sessions_get(struct call *call);
 void sessions_delete(struct call *call);
 
+/* list.c */
+void list_sessions(struct call *call);
+
 /* ticket.c */
 void ticket_post(struct call *call);
 

@@ -198,21 +198,6 @@ answer_progress(struct call *call, const struct progress *progress)
 	buf_fini(&etag);
 }
 
-/* Runs the reading handler in one state of the database: who may see a session is not decided in one and
- * shown in another. */
-static void
-in_snapshot(struct call *call, void (*handle)(struct call *call))
-{
-	enum err err = store_snapshot(call->worker->store);
-
-	if (err != ERR_OK) {
-		fail(call, err);
-		return;
-	}
-	handle(call);
-	store_snapshot_end(call->worker->store);
-}
-
 static void
 read_progress(struct call *call)
 {
@@ -234,28 +219,27 @@ read_progress(struct call *call)
 void
 progress_read(struct call *call)
 {
-	in_snapshot(call, read_progress);
+	route_in_snapshot(call, read_progress);
 }
 
 /* Reads ?since=. False: the reply is made. */
 static bool
 read_since(struct call *call, bool *given, int64_t *since)
 {
-	struct text query = call->request->query, value = { NULL, 0 };
-	struct buf copy = BUF_INIT(4096);
+	struct buf copy = BUF_INIT(QUERY_MAX);
+	struct text value = { NULL, 0 };
 	unsigned long long n = 0;
 	struct form form;
-	bool ok;
+	bool ok = route_read_query(call, &copy, &form);
 
-	buf_text(&copy, query);
-	ok = copy.err == ERR_OK && form_parse(copy.data, copy.len, &form) == ERR_OK &&
-	    form_value(&form, "since", &value) == ERR_OK &&
-	    (value.s == NULL || text_number(value, INT64_MAX, &n));
+	if (ok && (form_value(&form, "since", &value) != ERR_OK ||
+	        (value.s != NULL && !text_number(value, INT64_MAX, &n)))) {
+		reply_problem(call->reply, 400, "since must be a revision, a whole number");
+		ok = false;
+	}
 	*given = value.s != NULL;
 	*since = (int64_t)n;
 	buf_fini(&copy);
-	if (!ok)
-		reply_problem(call->reply, 400, "since must be a revision, a whole number");
 	return ok;
 }
 
@@ -314,5 +298,5 @@ read_history(struct call *call)
 void
 progress_history(struct call *call)
 {
-	in_snapshot(call, read_history);
+	route_in_snapshot(call, read_history);
 }

@@ -18,6 +18,7 @@ static const struct route routes[] = {
 	{ "GET", "/api/sessions/{id}/progress", progress_read, false },
 	{ "GET", "/api/sessions/{id}/progress/history", progress_history, false },
 	{ "POST", "/milepost/v1/progress", batch_report, false },
+	{ "GET", "/milepost/v1/sessions", list_sessions, false },
 	{ "PUT", "/milepost/v1/sessions/{id}", sessions_put, false },
 	{ "GET", "/milepost/v1/sessions/{id}", sessions_get, false },
 	{ "DELETE", "/milepost/v1/sessions/{id}", sessions_delete, false },
@@ -244,4 +245,31 @@ route_read_body(struct call *call, unsigned contents, size_t max, struct buf *bo
 	}
 	*content = (enum content)found;
 	return read_all(call, (size_t)request->content_length, body);
+}
+
+bool
+route_read_query(struct call *call, struct buf *copy, struct form *out)
+{
+	buf_text(copy, call->request->query);
+	if (copy->err == ERR_NOMEM)
+		reply_failure(call->reply, ERR_NOMEM);
+	else if (copy->err != ERR_OK || form_parse(copy->data, copy->len, out) != ERR_OK)
+		reply_problem(call->reply, 400, "The query is malformed");
+	else
+		return true;
+	return false;
+}
+
+void
+route_in_snapshot(struct call *call, void (*handle)(struct call *call))
+{
+	struct store *store = call->worker->store;
+	enum err err = store_snapshot(store);
+
+	if (err != ERR_OK) {
+		route_read_failure(call, err);
+		return;
+	}
+	handle(call);
+	store_snapshot_end(store);
 }

@@ -7,6 +7,7 @@
 #include "api/reply.h"
 #include "api/request.h"
 #include "base/text.h"
+#include "wire/form.h"
 
 #include <stdint.h>
 
@@ -30,6 +31,15 @@ bool route_read_body(struct call *call, unsigned contents, size_t max, struct bu
 
 /* Logs a read that failed, and makes the reply. */
 void route_read_failure(struct call *call, enum err err);
+
+/* Splits the request's query; the fields point into *copy, which the caller frees. False: the reply is
+ * made. */
+#define QUERY_MAX 4096 /* bytes */
+bool route_read_query(struct call *call, struct buf *copy, struct form *out) MUST_USE;
+
+/* Runs a reading handler in one state of the database: who may see something is not decided in one and
+ * shown in another. */
+void route_in_snapshot(struct call *call, void (*handle)(struct call *call));
 
 /* Serves one request from beginning to end. */
 void route_serve(struct worker *worker, const struct request *request, struct reply *reply);

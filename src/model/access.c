@@ -58,16 +58,14 @@ scope_name(enum scope scope)
 }
 
 bool
+access_may_watch_any(enum role role)
+{
+	return role == ROLE_THERAPIST || role == ROLE_ADMIN;
+}
+
+bool
 access_may_watch(enum role role, const struct id *user, bool has_patient, const struct id *patient)
 {
-	switch (role) {
-	case ROLE_THERAPIST:
-	case ROLE_ADMIN:
-		return true;
-	case ROLE_PATIENT:
-		return has_patient && id_equal(user, patient);
-	case ROLE_NONE:
-		break;
-	}
-	return false;
+	return access_may_watch_any(role) ||
+	    (role == ROLE_PATIENT && has_patient && id_equal(user, patient));
 }

@@ -28,6 +28,9 @@ enum scope { SCOPE_WORKER, SCOPE_ADMIN };
 enum err scope_parse(struct text t, enum scope *out) MUST_USE;
 const char *scope_name(enum scope scope);
 
+/* May this role watch any session? */
+bool access_may_watch_any(enum role role);
+
 /* May this user watch a session of this patient? (Contract section 1.) has_patient is false where
  * the session belongs to nobody. */
 bool access_may_watch(enum role role, const struct id *user, bool has_patient,

@@ -67,11 +67,29 @@ unknown_status(struct store *store, struct faults *faults)
 	return statement_done(&st, ERR_OK);
 }
 
+/* Keeps the table of runs that are under way: it changes only as one begins or ends. */
+static enum err
+note_run(struct store *store, int64_t session, const struct progress *p)
+{
+	bool runs = p->outcome == OUTCOME_RUNNING;
+	struct statement st;
+
+	if (runs && p->run != p->revision)
+		return ERR_OK;
+	st = statement_use(store, runs ? SQL_ACTIVE_BEGIN : SQL_ACTIVE_END);
+	statement_bind_int(&st, 1, session);
+	if (runs)
+		statement_bind_int(&st, 2, p->run);
+	statement_row(&st);
+	return statement_done(&st, ERR_OK);
+}
+
 /* Appends the update: its revision is filled in, and its run if it begins one. */
 static enum err
 add(struct store *store, int64_t session, struct progress *p)
 {
 	struct statement st = statement_use(store, SQL_EVENT_ADD);
+	enum err err;
 
 	statement_bind_int(&st, 1, session);
 	if (p->run != 0)
@@ -90,7 +108,8 @@ add(struct store *store, int64_t session, struct progress *p)
 	p->revision = sqlite3_last_insert_rowid(store->db);
 	if (p->run == 0)
 		p->run = p->revision;
-	return statement_done(&st, ERR_OK);
+	err = statement_done(&st, ERR_OK);
+	return err == ERR_OK ? note_run(store, session, p) : err;
 }
 
 static bool
@@ -211,6 +230,20 @@ store_event_of_session(struct store *store, int64_t session, int64_t after, size
 	statement_bind_int(&st, 1, session);
 	statement_bind_int(&st, 2, after);
 	bind_limit(&st, 3, limit);
+	return walk(&st, fn, arg);
+}
+
+enum err
+store_event_active(struct store *store, const struct id *patient, int64_t before, size_t limit,
+    store_event_fn fn, void *arg)
+{
+	struct statement st = statement_use(store, patient != NULL ? SQL_ACTIVE_OF_PATIENT :
+	    SQL_ACTIVE_ALL);
+
+	statement_bind_int(&st, 1, before);
+	bind_limit(&st, 2, limit);
+	if (patient != NULL)
+		statement_bind_id(&st, 3, patient);
 	return walk(&st, fn, arg);
 }
 

@@ -45,6 +45,13 @@ enum err store_event_since(struct store *store, int64_t after, size_t limit, sto
 enum err store_event_of_session(struct store *store, int64_t session, int64_t after, size_t limit,
     store_event_fn fn, void *arg) MUST_USE;
 
+/*
+ * The newest update of each session whose run goes on, the newest run first: of runs that began before
+ * the revision `before`, of one patient's sessions unless patient is NULL, at most limit.
+ */
+enum err store_event_active(struct store *store, const struct id *patient, int64_t before,
+    size_t limit, store_event_fn fn, void *arg) MUST_USE;
+
 /* The newest revision of all, 0 if there never was an update. */
 enum err store_event_revision(struct store *store, int64_t *out) MUST_USE;
 

@@ -16,6 +16,10 @@
 #define EVENT_ROWS \
 	"SELECT " EVENT_COLUMNS " FROM event e CROSS JOIN session s ON s.number = e.session "
 
+/* The newest update of each session whose run goes on. */
+#define ACTIVE_UPDATE \
+	"CROSS JOIN event e ON e.revision = (SELECT max(revision) FROM event WHERE session = a.session)"
+
 /* AUTOINCREMENT's memory knows the newest number ever given, that of deleted rows included. */
 #define NEWEST(table) "SELECT seq FROM sqlite_sequence WHERE name = '" table "'"
 
@@ -92,6 +96,19 @@ static const char *const texts[SQL__MAX] = {
 	    "   WHERE later.session = e.session AND later.revision > e.revision)"
 	    "  OR NOT EXISTS (SELECT 1 FROM session s WHERE s.number = e.session))"
 	    " ORDER BY e.revision LIMIT ?2)",
+
+	[SQL_ACTIVE_BEGIN] = "INSERT OR REPLACE INTO active (session, run) VALUES (?1, ?2)",
+	[SQL_ACTIVE_END] = "DELETE FROM active WHERE session = ?1",
+	/* In the order of an index, so that a page costs what is on it, whatever else there is. */
+	[SQL_ACTIVE_ALL] =
+	    "SELECT " EVENT_COLUMNS " FROM active a " ACTIVE_UPDATE
+	    " CROSS JOIN session s ON s.number = a.session WHERE a.run < ?1"
+	    " AND e.run = a.run AND e.outcome = 'running' ORDER BY a.run DESC LIMIT ?2",
+	/* From the patient's sessions, which are few. */
+	[SQL_ACTIVE_OF_PATIENT] =
+	    "SELECT " EVENT_COLUMNS " FROM session s CROSS JOIN active a ON a.session = s.number "
+	    ACTIVE_UPDATE " WHERE s.patient_id = ?3 AND a.run < ?1"
+	    " AND e.run = a.run AND e.outcome = 'running' ORDER BY a.run DESC LIMIT ?2",
 };
 
 enum err

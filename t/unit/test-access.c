@@ -85,6 +85,10 @@ test_watching(void **state)
 		if (access_may_watch(rows[i].role, &user, rows[i].has_patient,
 		    rows[i].is_patient ? &user : &stranger) != rows[i].may)
 			fail_msg("row %zu", i);
+	assert_false(access_may_watch_any(ROLE_NONE));
+	assert_false(access_may_watch_any(ROLE_PATIENT));
+	assert_true(access_may_watch_any(ROLE_THERAPIST));
+	assert_true(access_may_watch_any(ROLE_ADMIN));
 }
 
 int

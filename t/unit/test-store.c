@@ -188,9 +188,9 @@ report_update(struct store *store, const struct update *update, int64_t now, str
 	    &out->why);
 }
 
-/* One report, in a transaction of its own. */
+/* One report, in the transaction that is open. */
 static struct answer
-report(struct store *store, const char *session, const char *status, int progress)
+report_in(struct store *store, const char *session, const char *status, int progress)
 {
 	struct update update = { .session = id_of(session), .status = text_of(status),
 		.progress = progress, .eta = PROGRESS_ETA_NONE };
@@ -198,10 +198,48 @@ report(struct store *store, const char *session, const char *status, int progres
 
 	if (strcmp(status, "failed") == 0)
 		update.error = text_of("the reason");
-	assert_int_equal(store_begin(store), ERR_OK);
 	assert_int_equal(report_update(store, &update, NOW, &answer), ERR_OK);
+	return answer;
+}
+
+/* The same, in a transaction of its own. */
+static struct answer
+report(struct store *store, const char *session, const char *status, int progress)
+{
+	struct answer answer;
+
+	assert_int_equal(store_begin(store), ERR_OK);
+	answer = report_in(store, session, status, progress);
 	assert_int_equal(store_commit(store), ERR_OK);
 	return answer;
+}
+
+struct walk {
+	struct buf out;
+	size_t stop_after; /* 0: never */
+};
+
+static bool
+collect_event(void *arg, const struct progress *p)
+{
+	struct walk *walk = arg;
+
+	buf_printf(&walk->out, "%lld%c%d ", (long long)p->revision,
+	    p->session.bytes[0] == 0x55 ? 'a' : 'b', p->progress);
+	return walk->stop_after == 0 || --walk->stop_after > 0;
+}
+
+static void
+assert_active(struct store *store, const char *patient, int64_t before, size_t limit,
+    const char *wanted)
+{
+	struct walk walk = { .out = BUF_INIT(4096) };
+	struct id id = patient != NULL ? id_of(patient) : (struct id){ { 0 } };
+
+	assert_int_equal(store_event_active(store, patient != NULL ? &id : NULL, before, limit,
+	    collect_event, &walk), ERR_OK);
+	assert_string_equal(buf_cstr(&walk.out), wanted);
+	buf_fini(&walk.out);
 }
 
 /* ---- making and opening ---- */
@@ -291,6 +329,7 @@ test_open_versions(void **state)
 {
 	struct bed *bed = *state;
 	struct buf why = BUF_INIT(1024);
+	char pragmas[128];
 	int from, to;
 
 	store_close(&bed->store);
@@ -300,7 +339,9 @@ test_open_versions(void **state)
 	assert_non_null(strstr(buf_cstr(&why), "made by a newer Milepost"));
 	shell(bed->path, "PRAGMA user_version = -1");
 	assert_refused(bed->path, STORE_READ, ERR_CONFLICT, "up to date with: milepostctl init");
-	shell(bed->path, "PRAGMA user_version = 2; PRAGMA journal_mode = DELETE");
+	snprintf(pragmas, sizeof(pragmas), "PRAGMA user_version = %d; PRAGMA journal_mode = DELETE",
+	    schema_version());
+	shell(bed->path, pragmas);
 	assert_refused(bed->path, STORE_WRITE, ERR_CONFLICT, "not in WAL mode");
 	buf_reset(&why);
 	assert_int_equal(schema_init(bed->path, &from, &to, &why), ERR_OK); /* mends it */
@@ -838,16 +879,20 @@ test_migration(void **state)
 	struct buf why = BUF_INIT(1024);
 	int from, to;
 
+	add_session(bed->store, two, NULL);
+	report(bed->store, two, "failed", PROGRESS_NONE);
 	add_session(bed->store, one, NULL);
 	report(bed->store, one, "uploading", 10);
 	store_close(&bed->store);
 	shell(bed->path, "DROP TABLE ticket; ALTER TABLE event DROP COLUMN stored_ms;"
+	    "DROP TABLE active; DROP TRIGGER active_deleted; DROP INDEX session_patient;"
 	    "PRAGMA user_version = 1");
-	assert_refused(bed->path, STORE_READ, ERR_CONFLICT, "its schema is 1, this program needs 2");
+	assert_refused(bed->path, STORE_READ, ERR_CONFLICT, "its schema is 1, this program needs ");
 	assert_int_equal(schema_init(bed->path, &from, &to, &why), ERR_OK);
 	assert_int_equal(from, 1);
-	assert_int_equal(to, 2);
+	assert_int_equal(to, schema_version());
 	bed->store = open_store(bed->path, STORE_WRITE);
+	assert_active(bed->store, NULL, INT64_MAX, SIZE_MAX, "2a10 ");
 	assert_int_equal(store_session_find(bed->store, &id, &session), ERR_OK);
 	assert_int_equal(store_event_newest(bed->store, session.number, &newest), ERR_OK);
 	assert_int_equal(newest.progress, 10);
@@ -982,21 +1027,6 @@ test_own_stages(void **state)
 	assert_int_equal(report(bed->store, one, "transcribing", 20).decision, DECISION_STORE);
 }
 
-struct walk {
-	struct buf out;
-	size_t stop_after; /* 0: never */
-};
-
-static bool
-collect_event(void *arg, const struct progress *p)
-{
-	struct walk *walk = arg;
-
-	buf_printf(&walk->out, "%lld%c%d ", (long long)p->revision,
-	    p->session.bytes[0] == 0x55 ? 'a' : 'b', p->progress);
-	return walk->stop_after == 0 || --walk->stop_after > 0;
-}
-
 static void
 assert_since(struct store *store, int64_t after, size_t limit, const char *wanted)
 {
@@ -1087,6 +1117,106 @@ test_prune(void **state)
 	assert_int_equal(report(bed->store, one, "uploading", 9).result.revision, 6);
 	assert_int_equal(store_event_revision(bed->store, &revision), ERR_OK);
 	assert_int_equal(revision, 6);
+}
+
+/* Runs as they begin, go on, end and begin anew; the newest comes first, by its newest update. */
+static void
+test_active(void **state)
+{
+	struct bed *bed = *state;
+	struct store *store = bed->store;
+	struct id id = id_of(two);
+
+	add_session(store, one, ann);
+	add_session(store, two, bob);
+	assert_active(store, NULL, INT64_MAX, SIZE_MAX, "");
+	report(store, one, "uploading", 1);
+	report(store, two, "uploading", 2);
+	report(store, one, "uploading", 3);
+	assert_active(store, NULL, INT64_MAX, SIZE_MAX, "2b2 3a3 ");
+	assert_active(store, NULL, INT64_MAX, 1, "2b2 ");
+	assert_active(store, NULL, 2, 9, "3a3 "); /* of runs before that of b */
+	assert_active(store, NULL, 1, 9, "");
+	assert_active(store, ann, INT64_MAX, 9, "3a3 ");
+	assert_active(store, bob, INT64_MAX, 9, "2b2 ");
+	assert_active(store, bob, 2, 9, "");
+	assert_active(store, one, INT64_MAX, 9, ""); /* no patient */
+	report(store, one, "processed", PROGRESS_NONE);
+	assert_active(store, NULL, INT64_MAX, 9, "2b2 ");
+	report(store, two, "failed", PROGRESS_NONE);
+	assert_active(store, NULL, INT64_MAX, 9, "");
+	report(store, one, "uploading", 4);
+	report(store, two, "transcribing", 20); /* tried again */
+	assert_active(store, NULL, INT64_MAX, 9, "7b20 6a4 ");
+	report(store, one, "uploading", 5);
+	assert_active(store, NULL, INT64_MAX, 9, "7b20 8a5 ");
+	assert_int_equal(store_session_delete(store, &id), ERR_OK);
+	assert_active(store, NULL, INT64_MAX, 9, "8a5 ");
+	add_session(store, two, bob);
+	/* What was rolled back began nothing. */
+	assert_int_equal(store_begin(store), ERR_OK);
+	report_in(store, two, "uploading", 6);
+	store_rollback(store);
+	assert_active(store, NULL, INT64_MAX, 9, "8a5 ");
+	/* Updates that were taken away by hand. */
+	shell(bed->path, "DELETE FROM event WHERE revision = 8");
+	assert_active(store, NULL, INT64_MAX, 9, "6a4 ");
+	shell(bed->path, "DELETE FROM event");
+	assert_active(store, NULL, INT64_MAX, 9, "");
+}
+
+/* Makes so many sessions, with three updates each, of which half are under way; five are bob's. */
+static void
+fill(const char *path, int from, int to)
+{
+	char sql[2048];
+
+	snprintf(sql, sizeof(sql),
+	    "CREATE TEMP TABLE n AS WITH RECURSIVE n(i) AS (SELECT %d UNION ALL"
+	    " SELECT i + 1 FROM n WHERE i < %d) SELECT i FROM n;"
+	    "INSERT INTO session (number, id, patient_id) SELECT i,"
+	    " printf('%%08x-0000-4000-8000-000000000000', i), CASE WHEN i <= 5 THEN '%s' END FROM n;"
+	    "INSERT INTO event (revision, session, run, status, rank, outcome, progress, message,"
+	    " updated_at, created_at) SELECT i * 10 + k, i, i * 10, 's', 0,"
+	    " CASE WHEN k < 2 OR i %% 2 THEN 'running' ELSE 'processed' END, 0, 'm', 0, 0"
+	    " FROM n, (SELECT 0 AS k UNION SELECT 1 UNION SELECT 2);"
+	    "INSERT INTO active (session, run) SELECT i, i * 10 FROM n WHERE i %% 2", from, to, bob);
+	shell(path, sql);
+}
+
+/* What the last walk by this statement has cost: steps of SQLite's machine. Nothing was sorted or scanned
+ * but what the statement says. */
+static int
+cost(struct store *store, enum sql sql, int sorts)
+{
+	sqlite3_stmt *stmt = store->prepared[sql];
+
+	assert_non_null(stmt);
+	assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_SORT, 1), sorts);
+	assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_FULLSCAN_STEP, 1), 0);
+	assert_int_equal(sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_AUTOINDEX, 1), 0);
+	return sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+}
+
+/* A page of the list costs what is on it, however much else is kept. */
+static void
+test_active_cost(void **state)
+{
+	struct bed *bed = *state;
+	int few, few_of_bob;
+
+	fill(bed->path, 1, 100);
+	assert_active(bed->store, NULL, 970, 3, "952b0 932b0 912b0 ");
+	few = cost(bed->store, SQL_ACTIVE_ALL, 0);
+	assert_active(bed->store, bob, INT64_MAX, 9, "52b0 32b0 12b0 ");
+	few_of_bob = cost(bed->store, SQL_ACTIVE_OF_PATIENT, 1);
+	fill(bed->path, 101, 20000);
+	assert_active(bed->store, NULL, 970, 3, "952b0 932b0 912b0 ");
+	assert_int_equal(cost(bed->store, SQL_ACTIVE_ALL, 0), few);
+	assert_active(bed->store, NULL, INT64_MAX, 3, "199992b0 199972b0 199952b0 ");
+	assert_int_equal(cost(bed->store, SQL_ACTIVE_ALL, 0), few);
+	assert_active(bed->store, bob, INT64_MAX, 9, "52b0 32b0 12b0 ");
+	assert_int_equal(cost(bed->store, SQL_ACTIVE_OF_PATIENT, 1), few_of_bob);
 }
 
 /* ---- processes, upkeep ---- */
@@ -1484,6 +1614,8 @@ main(void)
 		TEST(test_own_stages),
 		TEST(test_walks),
 		TEST(test_prune),
+		TEST(test_active),
+		TEST(test_active_cost),
 		TEST(test_processes),
 		TEST(test_checkpoint),
 		TEST(test_checkpoint_held),
