@@ -5,6 +5,7 @@
  * there is a rate, when it is due. One is delivered when every watcher of its session has it.
  */
 #include "base/clock.h"
+#include "beside.h"
 #include "fatal.h"
 #include "load.h"
 #include "poster.h"
@@ -37,8 +38,9 @@ struct deliver {
 	uint64_t due;           /* with a rate: how many are due but not posted */
 	size_t undelivered;
 	bool over;
+	struct beside beside;
 	/* what is measured */
-	uint64_t posted, deliveries, late, stray;
+	uint64_t posted, refused, deliveries, late, stray;
 	struct samples latencies; /* from before the POST to each watcher's having parsed it */
 	struct samples lasts;     /* to the last watcher's having it */
 	struct samples answers;   /* to the POST's answer */
@@ -107,12 +109,25 @@ on_timer(struct source *source, uint32_t events)
 	post_what_is_due(d);
 }
 
+/* 503, "come back later": nobody will get the update. */
+static void
+refuse(struct deliver *d, uint64_t n)
+{
+	struct update *u = &d->updates[n % UNDELIVERED_MAX];
+
+	d->refused++;
+	d->undelivered -= u->n == n;
+	u->n = u->n == n ? 0 : u->n;
+}
+
 static void
 on_answer(void *arg, struct poster *poster, int status, struct text body)
 {
 	struct deliver *d = arg;
 
-	if (status < 200 || status > 202)
+	if (status == 503 && d->load->beside != NULL)
+		refuse(d, poster->tag);
+	else if (status < 200 || status > 202)
 		fatal("a POST was answered with %d: %.*s", status, TEXT_ARG(body));
 	samples_add(&d->answers, clock_mono_us() - poster->started_us);
 	post_what_is_due(d);
@@ -166,13 +181,13 @@ deliver_for(struct deliver *d, double seconds)
 {
 	int64_t until = clock_mono_us() + (int64_t)(seconds * 1e6);
 
-	d->posted = d->deliveries = d->late = d->stray = d->due = 0;
+	d->posted = d->refused = d->deliveries = d->late = d->stray = d->due = 0;
 	samples_reset(&d->latencies);
 	samples_reset(&d->lasts);
 	samples_reset(&d->answers);
 	d->over = false;
 	post_what_is_due(d);
-	while (clock_mono_us() < until)
+	while (beside_is_running(&d->beside) || clock_mono_us() < until)
 		loop_turn(&d->load->loop, 100);
 	drain(d);
 }
@@ -200,6 +215,9 @@ static void
 write_result(struct deliver *d, int64_t us, const struct usage *before, const struct usage *after)
 {
 	load_write_settings(d->load, "deliver");
+	if (d->load->beside != NULL)
+		printf(",\"beside_s\":%.3f,\"refused\":%llu", (double)d->beside.took_us / 1e6,
+		    (unsigned long long)d->refused);
 	printf(",\"seconds\":%.3f,\"updates\":%llu,\"deliveries\":%llu,\"updates_per_s\":%.0f,"
 	       "\"deliveries_per_s\":%.0f,\"late\":%llu,\"stray\":%llu",
 	    (double)us / 1e6, (unsigned long long)d->posted, (unsigned long long)d->deliveries,
@@ -236,6 +254,7 @@ deliver_run(struct load *load)
 	deliver_for(&d, load->warmup);
 	usage_read_pss(&load->trees, &before);
 	usage_read_cpu(&load->trees, &before);
+	beside_start(&d.beside, load->beside);
 	from_us = clock_mono_us();
 	deliver_for(&d, load->seconds);
 	us = clock_mono_us() - from_us;

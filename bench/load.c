@@ -31,13 +31,16 @@ static const char usage[] =
     "  --window N         updates that may be undelivered (default 1)\n"
     "  --rate N           updates a second, whatever is undelivered\n"
     "  --warmup S, --seconds S   before measuring (default 0.5), and measuring (default 3)\n"
+    "  --beside COMMAND   deliver: run it while measuring, which goes on until it has ended;\n"
+    "                     updates that are refused with 503 meanwhile are counted\n"
     "\n"
     "Prints one JSON object. CPU times are user and system time in microseconds.\n";
 
-enum option_id { TREE = 1, SESSIONS, POSTED, WATCH, WATCH_PATH, WATCHERS, OPENING, POST, POST_PATH,
+enum option_id { BESIDE = 1, TREE, SESSIONS, POSTED, WATCH, WATCH_PATH, WATCHERS, OPENING, POST, POST_PATH,
 	POST_HEADER, POSTERS, BODY, LINES, WINDOW, RATE, WARMUP, SECONDS, HELP };
 
 static const struct option options[] = {
+	{ "beside", required_argument, NULL, BESIDE },
 	{ "tree", required_argument, NULL, TREE },
 	{ "sessions", required_argument, NULL, SESSIONS },
 	{ "posted", required_argument, NULL, POSTED },
@@ -120,6 +123,7 @@ static void
 read_option(struct load *load, enum option_id id, char *value)
 {
 	switch (id) {
+	case BESIDE: load->beside = value; break;
 	case TREE: trees_add(&load->trees, value); break;
 	case SESSIONS: read_sessions(load, value); break;
 	case POSTED: load->posted_count = read_count(value); break;

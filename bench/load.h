@@ -37,6 +37,7 @@ struct load {
 	size_t lines;         /* of one batch */
 	double rate;          /* updates a second; 0: as fast as the window lets */
 	double warmup, seconds;
+	const char *beside;   /* a command to run while measuring; NULL: none */
 	uint64_t first;       /* the number of the first update: none of an earlier run has it */
 };
 

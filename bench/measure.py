@@ -63,7 +63,7 @@ def chosen(names, known):
 def run_load(system, side, workload, quick):
     """One measurement of the load client, as the figures of workloads.py."""
     action, *rest = workload.load_args(quick)
-    command = system.wrap([bed.BUILD / "bench" / "load", action, *system.load_args(side.by), *rest])
+    command = [bed.BUILD / "bench" / "load", action, *system.load_args(side.by), *rest]
     result = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, text=True, check=False)
     if result.returncode != 0:
         raise LoadError(f"{side.name} failed at {workload.name}")
@@ -151,8 +151,9 @@ def main():
         if names := [name for name in workload.sides if name in systems]:
             found[workload.name], failures = take_turns(workload, names, args)
             left_out += failures
-            medians[workload.name] = {name: median(values) for name, values in found[workload.name].items()}
-            print(results.table(workload, medians[workload.name]))
+            medians[workload.name] = {name: median(values) for name, values in found[workload.name].items() if values}
+            if medians[workload.name]:
+                print(results.table(workload, medians[workload.name]))
     print(results.targets(medians))
     if args.json:
         with open(args.json, "w") as file:

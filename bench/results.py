@@ -31,7 +31,8 @@ COLUMNS = [
     ("answer max", "answered max ms", "{:.1f}"),
     ("idle", "KB each", "{:.2f}"),
     ("memory grown", "memory grown KB", "{:,.0f}"),
-    ("prune seconds", "pruned in s", "{:.1f}"),
+    ("beside", "pruned in s", "{:.1f}"),
+    ("refused", "refused", "{:,.0f}"),
     ("sent within 1 ms", "sent within 1 ms", "{:.0%}"),
     ("elsewhere", "CPUs elsewhere", "{:.2f}"),
 ]

@@ -73,7 +73,7 @@ class System(bed.Bed):
         self.stop()
         for path in sorted((self.dir / "log").glob("*")):
             lines = path.read_text(errors="replace").splitlines()
-            print(f"{path}:", *lines[-10:], sep="\n    ", file=sys.stderr)
+            print(f"{path}:", *lines[-5:], sep="\n    ", file=sys.stderr)
 
     def start_servers(self):
         raise NotImplementedError
@@ -118,10 +118,6 @@ class System(bed.Bed):
         for name, proc in self.procs.items():
             args += ["--tree", f"{name}={proc.pid}"]
         return args
-
-    def wrap(self, command):
-        """What runs beside the load client: the command that runs both."""
-        return command
 
     def figures(self):
         """What the system itself tells, after the measurement."""
@@ -226,7 +222,8 @@ class FloorTcp(System):
         self.start("floor", bed.BUILD / "bench" / "floor", f"tcp:127.0.0.1:{self.tcp_port}")
 
     def ready(self):
-        bed.eventually(lambda: accepts(self.tcp_port), "the floor listens")
+        for port in (self.tcp_port, self.port):
+            bed.eventually(lambda: accepts(port), "the floor and nginx listen")
 
     def post_args(self, by):
         return ["--post", f"tcp:127.0.0.1:{self.tcp_port}", "--post-path", self.direct_post_path]

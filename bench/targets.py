@@ -69,4 +69,5 @@ TARGETS = [
             ratio("kept", "cost", "kept-1m", "kept-1k")),
     at_most("6", "longest answer to an update while half a million are pruned", 50,
             figure("prune", "pruned", "answer max"), "ms"),
+    at_most("6", "updates refused while half a million are pruned", 0, figure("prune", "pruned", "refused")),
 ]
