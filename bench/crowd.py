@@ -20,8 +20,7 @@ class Crowd(Milepost):
 
 def crowd(ws, workers):
     """The kind of System with so many milepost-ws and nginx workers."""
-    title = f"{ws} milepost-ws, {workers} nginx worker{'s' if workers > 1 else ''}"
-    side = Watched(f"ws{ws}-nginx{workers}", title, "nginx", ["nginx", "api", *(f"ws{i}" for i in range(ws))])
+    side = Watched(f"ws{ws}-nginx{workers}", "nginx", ["nginx", "api", *(f"ws{i}" for i in range(ws))])
     return type(f"Crowd{ws}{workers}", (Crowd,), {"ws": ws, "workers": workers, "SIDES": [side]})
 
 

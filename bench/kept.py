@@ -30,13 +30,13 @@ class Kept(Milepost):
         with contextlib.closing(sqlite3.connect(self.db)) as db, db:
             db.execute(FILL, {"events": self.events, "sessions": self.sessions, "old": self.old, "age": 30 * DAY})
 
-    SIDES = [Watched("kept-1k", "1,000 updates of 1,000 sessions", "nginx", ["nginx", "ws0", "api"])]
+    SIDES = [Watched("kept-1k", "nginx", ["nginx", "ws0", "api"])]
 
 
 class KeptMany(Kept):
     sessions, events = 100000, 1000000
 
-    SIDES = [Watched("kept-1m", "1,000,000 updates of 100,000 sessions", "nginx", ["nginx", "ws0", "api"])]
+    SIDES = [Watched("kept-1m", "nginx", ["nginx", "ws0", "api"])]
 
 
 class Pruned(KeptMany):
@@ -63,4 +63,4 @@ class Pruned(KeptMany):
         assert left == 0, f"{left} old updates are left"
         return super().figures()
 
-    SIDES = [Watched("pruned", "beside milepostctl prune of 500,000 updates", "nginx", ["nginx", "ws0", "api"])]
+    SIDES = [Watched("pruned", "nginx", ["nginx", "ws0", "api"])]

@@ -26,10 +26,10 @@ PYTHON = "/usr/bin/python3"  # the one that Debian's packages are for
 
 
 class Watched:
-    """A way to a system: its name, what it is, how the watchers come, and the processes that count."""
+    """A way to a system: its name, how the watchers come, and the processes whose use counts."""
 
-    def __init__(self, name, title, by, counted):
-        self.name, self.title, self.by, self.counted = name, title, by, counted
+    def __init__(self, name, by, counted):
+        self.name, self.by, self.counted = name, by, counted
 
 
 class System(bed.Bed):
@@ -38,13 +38,13 @@ class System(bed.Bed):
     body = "message"                       # what the load client posts
     post_path = "/bench/{}/progress"       # through nginx; see nginx/post.conf
     direct_post_path = "/api/sessions/{}/progress"
-    site = "milepost.conf"                 # what example.conf includes
 
     def __init__(self, sessions, **config):
         super().__init__(max_connections=MANY, max_connections_per_user=MANY,
                          max_connections_per_address=MANY, **config)
         self.ids = [str(uuid.uuid4()) for _ in range(sessions)]
-        self.bearer = "none"
+        # For those too who do not look at it: the requests are of one size.
+        self.bearer = self.token(str(uuid.uuid4()))
         self.tcp_port = None
 
     @staticmethod
@@ -177,8 +177,8 @@ class Milepost(System):
         return {"sent within 1 ms": self.metric('lag_seconds_bucket{le="0.001"}') / told} if told else {}
 
     SIDES = [
-        Watched("milepost", "milepost-ws, straight at its unix socket", "unix", ["ws0"]),
-        Watched("milepost-nginx", "Milepost through nginx", "nginx", ["nginx", "ws0", "api"]),
+        Watched("milepost", "unix", ["ws0"]),
+        Watched("milepost-nginx", "nginx", ["nginx", "ws0", "api"]),
     ]
 
 
@@ -197,7 +197,7 @@ class MilepostTcp(Milepost):
     def figures(self):
         return {}
 
-    SIDES = [Watched("milepost-tcp", "milepost-ws, straight by TCP", "tcp", ["ws0"])]
+    SIDES = [Watched("milepost-tcp", "tcp", ["ws0"])]
 
 
 class Floor(System):
@@ -209,8 +209,8 @@ class Floor(System):
         bed.eventually((self.dir / "api.sock").exists, "null-fcgi listens")
 
     SIDES = [
-        Watched("floor", "bare floor, straight at its unix socket", "unix", ["floor"]),
-        Watched("floor-nginx", "bare floor behind nginx", "nginx", ["nginx", "floor"]),
+        Watched("floor", "unix", ["floor"]),
+        Watched("floor-nginx", "nginx", ["nginx", "floor"]),
     ]
 
 
@@ -228,7 +228,7 @@ class FloorTcp(System):
     def post_args(self, by):
         return ["--post", f"tcp:127.0.0.1:{self.tcp_port}", "--post-path", self.direct_post_path]
 
-    SIDES = [Watched("floor-tcp", "bare floor, straight by TCP", "tcp", ["floor"])]
+    SIDES = [Watched("floor-tcp", "tcp", ["floor"])]
 
 
 class Null(Floor):
@@ -237,7 +237,7 @@ class Null(Floor):
     body = "report"
     post_path = "/api/sessions/{}/progress"
 
-    SIDES = [Watched("null-fcgi", "libfcgi program that does nothing", "nginx", ["nginx", "null"])]
+    SIDES = [Watched("null-fcgi", "nginx", ["nginx", "null"])]
 
 
 class Nchan(System):
@@ -263,7 +263,7 @@ class Nchan(System):
     def ready(self):
         bed.eventually(lambda: accepts(self.port), "nginx listens")
 
-    SIDES = [Watched("nchan", "nchan in the same nginx, in memory, no auth", "nginx", ["nginx"])]
+    SIDES = [Watched("nchan", "nginx", ["nginx"])]
 
 
 class Replaced(System):
@@ -282,4 +282,4 @@ class Replaced(System):
                    "--log-level", "warning", "--no-access-log", "--ws", "websockets", "--loop", "uvloop",
                    "--http", "httptools", "--ws-ping-interval", "30", "--backlog", "4096")
 
-    SIDES = [Watched("replaced", "FastAPI on uvicorn behind nginx, in memory, no auth", "nginx", ["nginx", "uvicorn"])]
+    SIDES = [Watched("replaced", "nginx", ["nginx", "uvicorn"])]
