@@ -12,8 +12,8 @@ struct address {
 /* "unix:/path" or "tcp:127.0.0.1:8000"; anything else ends the program. */
 struct address address_parse(const char *text);
 
-/* A connected, non-blocking stream socket, which the caller closes. Waits where the listener's queue
- * is full; a refusal ends the program. */
+/* A connected, non-blocking stream socket, which the caller closes. Waits where the listener's
+ * queue is full; a refusal ends the program. */
 int address_connect(const struct address *address);
 
 /* A listening, non-blocking socket; a stale unix socket is replaced. */

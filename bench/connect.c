@@ -1,4 +1,4 @@
-/* connect.c: handshakes, so many under way until all are open; then the memory of an idle connection. */
+/* connect.c: handshakes, until all are open; then the memory of idle connections. */
 #include "base/clock.h"
 #include "load.h"
 
@@ -38,8 +38,8 @@ connect_run(struct load *load)
 	usage_read_cpu(&load->trees, &after);
 	usage_read_pss(&load->trees, &after);
 	load_write_settings(load, "connect");
-	printf(",\"seconds\":%.3f,\"connections\":%zu,\"connections_per_s\":%.0f,", (double)us / 1e6,
-	    watchers.open, (double)watchers.open * 1e6 / (double)us);
+	printf(",\"seconds\":%.3f,\"connections\":%zu,\"connections_per_s\":%.0f,",
+	    (double)us / 1e6, watchers.open, (double)watchers.open * 1e6 / (double)us);
 	usage_write_cpu(&load->trees, &before, &after, stdout);
 	putchar(',');
 	usage_write_pss(&load->trees, &before, &after, stdout);

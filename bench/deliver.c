@@ -1,8 +1,8 @@
 /*
  * deliver.c: updates posted and delivered: fan-out, wide and steady differ by numbers only.
  *
- * An update is posted as soon as a poster is idle and fewer than the window are undelivered, or, where
- * there is a rate, when it is due. One is delivered when every watcher of its session has it.
+ * An update is posted as soon as a poster is idle and fewer than the window are undelivered, or,
+ * where there is a rate, when it is due. One is delivered when every watcher of its session has it.
  */
 #include "base/clock.h"
 #include "beside.h"
@@ -62,8 +62,8 @@ post(struct deliver *d, struct poster *poster)
 	struct update *u = &d->updates[n % UNDELIVERED_MAX];
 
 	if (u->n != 0)
-		fatal("update %llu is not delivered, and %d came after it", (unsigned long long)u->n,
-		    UNDELIVERED_MAX);
+		fatal("update %llu is not delivered, and %d came after it",
+		    (unsigned long long)u->n, UNDELIVERED_MAX);
 	*u = (struct update){ .n = n, .session = load_session_of(load, n) };
 	u->missing = watchers_of(load, u->session);
 	d->undelivered++;
@@ -97,7 +97,8 @@ post_what_is_due(struct deliver *d)
 static void
 on_timer(struct source *source, uint32_t events)
 {
-	struct deliver *d = (struct deliver *)(void *)((char *)source - offsetof(struct deliver, timer));
+	struct deliver *d =
+	    (struct deliver *)(void *)((char *)source - offsetof(struct deliver, timer));
 	uint64_t expired = 0;
 
 	(void)events;

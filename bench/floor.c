@@ -1,7 +1,7 @@
 /*
- * floor.c: the bare floor under any server of this kind: it takes upgrades, and on a POST writes the
- * body as one ready frame to every socket of the session. No token, no rules, no store, no heartbeat,
- * no bounds: what this costs, the kernel costs.
+ * floor.c: the bare floor under any server of this kind: it takes upgrades, and on a POST writes
+ * the body as one ready frame to every socket of the session. No token, no rules, no store, no
+ * heartbeat, no bounds: what this costs, the kernel costs.
  *
  *     GET  /api/sessions/ws/{id}         a WebSocket
  *     POST /api/sessions/{id}/progress   the message, which is answered when it is written to all
@@ -31,8 +31,8 @@ struct peer {
 	struct source source;
 	int fd;
 	size_t held_len;
-	char *held; /* owned: the beginning of a request */
-	struct group *group; /* of a watcher */
+	char *held;                /* owned: the beginning of a request */
+	struct group *group;       /* of a watcher */
 	struct peer *next, **link; /* in the group */
 };
 
@@ -87,7 +87,7 @@ group_of(struct text id_text)
 static void
 write_all(const struct peer *peer, const void *data, size_t len)
 {
-	/* One that is full would need a queue, and a watcher that is gone is noticed by its own event. */
+	/* One that is full would need a queue; one that is gone is noticed by its own event. */
 	if (write(peer->fd, data, len) != (ssize_t)len && errno != EPIPE && errno != ECONNRESET)
 		fatal("a socket took not all: %s", strerror(errno));
 }

@@ -8,59 +8,71 @@
 #include <errno.h>
 #include <getopt.h>
 #include <signal.h>
+#include <stddef.h>
 #include <string.h>
 
-static const char usage[] =
-    "usage: load connect|deliver|post OPTIONS\n"
-    "\n"
-    "  connect   open all watchers; tell the CPU time of that, and the memory they take\n"
-    "  deliver   open all watchers, post updates, tell what it costs until all watchers have them\n"
-    "  post      post updates that nobody watches\n"
-    "\n"
-    "  --tree NAME=PID    a process and its children, whose use is told as NAME; several times\n"
-    "  --sessions FILE    the sessions' ids, one a line; watchers and updates go round\n"
-    "  --posted N         only the first N sessions get updates\n"
-    "  --watch ADDRESS    unix:PATH or tcp:ADDRESS:PORT\n"
-    "  --watch-path PATH  of the WebSocket; {} stands for the session's id\n"
-    "  --watchers N       connections (default 1)\n"
-    "  --opening N        handshakes under way (default 256)\n"
-    "  --post ADDRESS, --post-path PATH, --post-header LINE\n"
-    "  --posters N        connections that post (default 1)\n"
-    "  --body report|message   what a worker reports (default), or what watchers are to get\n"
-    "  --lines N          post batches of N updates\n"
-    "  --window N         updates that may be undelivered (default 1)\n"
-    "  --rate N           updates a second, whatever is undelivered\n"
-    "  --warmup S, --seconds S   before measuring (default 0.5), and measuring (default 3)\n"
-    "  --beside COMMAND   deliver: run it while measuring, which goes on until it has ended;\n"
-    "                     updates that are refused with 503 meanwhile are counted\n"
-    "\n"
-    "Prints one JSON object. CPU times are user and system time in microseconds.\n";
+/* How an option's value is read. */
+enum kind { KIND_TREE, KIND_SESSIONS, KIND_ADDRESS, KIND_TEXT, KIND_BODY, KIND_COUNT, KIND_NUMBER };
 
-enum option_id { BESIDE = 1, TREE, SESSIONS, POSTED, WATCH, WATCH_PATH, WATCHERS, OPENING, POST, POST_PATH,
-	POST_HEADER, POSTERS, BODY, LINES, WINDOW, RATE, WARMUP, SECONDS, HELP };
+#define AT(member) offsetof(struct load, member)
 
-static const struct option options[] = {
-	{ "beside", required_argument, NULL, BESIDE },
-	{ "tree", required_argument, NULL, TREE },
-	{ "sessions", required_argument, NULL, SESSIONS },
-	{ "posted", required_argument, NULL, POSTED },
-	{ "watch", required_argument, NULL, WATCH },
-	{ "watch-path", required_argument, NULL, WATCH_PATH },
-	{ "watchers", required_argument, NULL, WATCHERS },
-	{ "opening", required_argument, NULL, OPENING },
-	{ "post", required_argument, NULL, POST },
-	{ "post-path", required_argument, NULL, POST_PATH },
-	{ "post-header", required_argument, NULL, POST_HEADER },
-	{ "posters", required_argument, NULL, POSTERS },
-	{ "body", required_argument, NULL, BODY },
-	{ "lines", required_argument, NULL, LINES },
-	{ "window", required_argument, NULL, WINDOW },
-	{ "rate", required_argument, NULL, RATE },
-	{ "warmup", required_argument, NULL, WARMUP },
-	{ "seconds", required_argument, NULL, SECONDS },
-	{ "help", no_argument, NULL, HELP },
-	{ NULL, 0, NULL, 0 },
+static const struct setting {
+	const char *name;
+	enum kind kind;
+	size_t offset; /* of the member of struct load */
+	const char *value, *help;
+} settings[] = {
+	{ "tree", KIND_TREE, AT(trees), "NAME=PID",
+	    "a process and its children, whose use is told as NAME; several times" },
+	{ "sessions", KIND_SESSIONS, AT(sessions), "FILE",
+	    "the sessions' ids, one a line; watchers and updates go round" },
+	{ "posted", KIND_COUNT, AT(posted_count), "N", "only the first N sessions get updates" },
+	{ "watch", KIND_ADDRESS, AT(watch), "ADDRESS", "unix:PATH or tcp:ADDRESS:PORT" },
+	{ "watch-path", KIND_TEXT, AT(watch_path), "PATH",
+	    "of the WebSocket; {} stands for the session's id" },
+	{ "watchers", KIND_COUNT, AT(watcher_count), "N", "connections (default 1)" },
+	{ "opening", KIND_COUNT, AT(opening_max), "N", "handshakes under way (default 256)" },
+	{ "post", KIND_ADDRESS, AT(post), "ADDRESS", "as --watch" },
+	{ "post-path", KIND_TEXT, AT(post_path), "PATH", "as --watch-path" },
+	{ "post-header", KIND_TEXT, AT(post_header), "LINE", "of each POST" },
+	{ "posters", KIND_COUNT, AT(poster_count), "N", "connections that post (default 1)" },
+	{ "body", KIND_BODY, AT(body), "report|message",
+	    "what a worker reports (default), or what watchers are to get" },
+	{ "lines", KIND_COUNT, AT(lines), "N", "post batches of N updates" },
+	{ "window", KIND_COUNT, AT(window), "N", "updates that may be undelivered (default 1)" },
+	{ "rate", KIND_NUMBER, AT(rate), "N", "updates a second, whatever is undelivered" },
+	{ "warmup", KIND_NUMBER, AT(warmup), "SECONDS", "before measuring (default 0.5)" },
+	{ "seconds", KIND_NUMBER, AT(seconds), "SECONDS", "of measuring (default 3)" },
+	{ "beside", KIND_TEXT, AT(beside), "COMMAND",
+	    "deliver: run it while measuring, which goes on until it has ended;\n"
+	    "updates that are refused with 503 are counted then" },
 };
+
+static const struct workload {
+	const char *name, *help;
+	void (*run)(struct load *load);
+	bool watches, posts;
+} workloads[] = {
+	{ "connect", "open all watchers; tell the CPU time of that, and the memory they take",
+	    connect_run, true, false },
+	{ "deliver", "open all watchers, post updates, tell what it costs until all have them",
+	    deliver_run, true, true },
+	{ "post", "post updates that nobody watches", post_run, false, true },
+};
+
+static void NORETURN
+show_usage(FILE *out, int status)
+{
+	fputs("usage: load WORKLOAD OPTIONS\n\n", out);
+	for (size_t i = 0; i < countof(workloads); i++)
+		fprintf(out, "  %-9s %s\n", workloads[i].name, workloads[i].help);
+	fputc('\n', out);
+	for (size_t i = 0; i < countof(settings); i++)
+		fprintf(out, "  --%s %s\n      %s\n", settings[i].name, settings[i].value,
+		    settings[i].help);
+	fputs("\nPrints one JSON object. CPU times are user and system time in microseconds.\n", out);
+	exit(status);
+}
 
 static size_t
 read_count(const char *text)
@@ -120,43 +132,78 @@ read_sessions(struct load *load, const char *path)
 }
 
 static void
-read_option(struct load *load, enum option_id id, char *value)
+read_setting(struct load *load, const struct setting *setting, char *value)
 {
-	switch (id) {
-	case BESIDE: load->beside = value; break;
-	case TREE: trees_add(&load->trees, value); break;
-	case SESSIONS: read_sessions(load, value); break;
-	case POSTED: load->posted_count = read_count(value); break;
-	case WATCH: load->watch = address_parse(value); break;
-	case WATCH_PATH: load->watch_path = value; break;
-	case WATCHERS: load->watcher_count = read_count(value); break;
-	case OPENING: load->opening_max = read_count(value); break;
-	case POST: load->post = address_parse(value); break;
-	case POST_PATH: load->post_path = value; break;
-	case POST_HEADER: load->post_header = value; break;
-	case POSTERS: load->poster_count = read_count(value); break;
-	case BODY: load->body = read_body(value); break;
-	case LINES: load->lines = read_count(value); break;
-	case WINDOW: load->window = read_count(value); break;
-	case RATE: load->rate = read_positive(value); break;
-	case WARMUP: load->warmup = read_positive(value); break;
-	case SECONDS: load->seconds = read_positive(value); break;
-	case HELP: fputs(usage, stdout); exit(EXIT_SUCCESS);
+	void *member = (char *)load + setting->offset;
+
+	switch (setting->kind) {
+	case KIND_TREE:
+		trees_add(member, value);
+		break;
+	case KIND_SESSIONS:
+		read_sessions(load, value);
+		break;
+	case KIND_ADDRESS:
+		*(struct address *)member = address_parse(value);
+		break;
+	case KIND_TEXT:
+		*(const char **)member = value;
+		break;
+	case KIND_BODY:
+		*(enum body *)member = read_body(value);
+		break;
+	case KIND_COUNT:
+		*(size_t *)member = read_count(value);
+		break;
+	case KIND_NUMBER:
+		*(double *)member = read_positive(value);
+		break;
 	}
 }
 
+/* Returns the workload's name. */
+static const char *
+read_options(struct load *load, int argc, char **argv)
+{
+	struct option options[countof(settings) + 2] = { { .name = NULL } };
+	int i;
+
+	for (size_t n = 0; n < countof(settings); n++)
+		options[n] = (struct option){ settings[n].name, required_argument, NULL, (int)n };
+	options[countof(settings)] = (struct option){ "help", no_argument, NULL, countof(settings) };
+	while ((i = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (i == '?')
+			exit(2);
+		if ((size_t)i == countof(settings))
+			show_usage(stdout, EXIT_SUCCESS);
+		read_setting(load, &settings[i], optarg);
+	}
+	if (optind != argc - 1)
+		show_usage(stderr, 2);
+	return argv[optind];
+}
+
+static const struct workload *
+find_workload(const char *name)
+{
+	for (size_t i = 0; i < countof(workloads); i++)
+		if (strcmp(workloads[i].name, name) == 0)
+			return &workloads[i];
+	fatal("there is no workload \"%s\"; see load --help", name);
+}
+
 static void
-check(const struct load *load, bool watches, bool posts)
+check(const struct load *load, const struct workload *workload)
 {
 	if (load->session_count == 0)
 		fatal("--sessions is missing");
-	if (watches && (load->watch.len == 0 || load->watch_path == NULL))
+	if (workload->watches && (load->watch.len == 0 || load->watch_path == NULL))
 		fatal("--watch or --watch-path is missing");
-	if (posts && (load->post.len == 0 || load->post_path == NULL))
+	if (workload->posts && (load->post.len == 0 || load->post_path == NULL))
 		fatal("--post or --post-path is missing");
 	if (load->posted_count > load->session_count)
 		fatal("--posted is more than there are sessions");
-	if (watches && posts && load->watcher_count < load->session_count)
+	if (workload->watches && workload->posts && load->watcher_count < load->session_count)
 		fatal("%zu watchers are too few for %zu sessions", load->watcher_count,
 		    load->session_count);
 }
@@ -173,33 +220,15 @@ main(int argc, char **argv)
 {
 	struct load load = { .watcher_count = 1, .opening_max = 256, .poster_count = 1, .window = 1,
 		.post_header = "", .warmup = 0.5, .seconds = 3 };
-	const char *workload;
-	int id;
+	const struct workload *workload = find_workload(read_options(&load, argc, argv));
 
+	check(&load, workload);
 	signal(SIGPIPE, SIG_IGN);
-	while ((id = getopt_long(argc, argv, "", options, NULL)) != -1)
-		if (id == '?')
-			exit(2);
-		else
-			read_option(&load, (enum option_id)id, optarg);
 	fd_raise_limit();
 	loop_init(&load.loop);
 	/* Ten digits hold it: no run of the same day begins where another one did. */
 	load.first = (uint64_t)(clock_wall() % 86400 + 1) * 100000;
-	if (optind != argc - 1) {
-		fputs(usage, stderr);
-		exit(2);
-	}
-	workload = argv[optind];
-	check(&load, strcmp(workload, "post") != 0, strcmp(workload, "connect") != 0);
-	if (strcmp(workload, "connect") == 0)
-		connect_run(&load);
-	else if (strcmp(workload, "deliver") == 0)
-		deliver_run(&load);
-	else if (strcmp(workload, "post") == 0)
-		post_run(&load);
-	else
-		fatal("unknown workload \"%s\"", workload);
+	workload->run(&load);
 	free(load.sessions);
 	loop_fini(&load.loop);
 	return EXIT_SUCCESS;

@@ -32,13 +32,13 @@ struct load {
 	size_t posted_count;  /* sessions that updates go to, the first ones; 0: all */
 	size_t watcher_count; /* spread over the sessions */
 	size_t poster_count;
-	size_t window;        /* updates that may be undelivered; 0: any number */
-	size_t opening_max;   /* handshakes under way */
-	size_t lines;         /* of one batch */
-	double rate;          /* updates a second; 0: as fast as the window lets */
+	size_t window;      /* updates that may be undelivered; 0: any number */
+	size_t opening_max; /* handshakes under way */
+	size_t lines;       /* of one batch */
+	double rate;        /* updates a second; 0: as fast as the window lets */
 	double warmup, seconds;
-	const char *beside;   /* a command to run while measuring; NULL: none */
-	uint64_t first;       /* the number of the first update: none of an earlier run has it */
+	const char *beside; /* a command to run while measuring; NULL: none */
+	uint64_t first;     /* the number of the first update: none of an earlier run has it */
 };
 
 /* The workloads. Each prints one line of JSON on stdout. */
@@ -46,8 +46,8 @@ void connect_run(struct load *load);
 void deliver_run(struct load *load);
 void post_run(struct load *load);
 
-/* Opens all watchers, opening_max at a time, and returns when all are open. The caller has filled in
- * on_text and its arg; the rest is set here. */
+/* Opens all watchers, opening_max at a time, and returns when all are open. The caller has filled
+ * in on_text and its arg; the rest is set here. */
 void load_open_watchers(struct load *load, struct watchers *watchers);
 
 /* The session that update number n goes to: they go round. */

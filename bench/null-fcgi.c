@@ -1,6 +1,6 @@
 /*
- * null-fcgi.c: what FastCGI itself costs: a program that reads a request, answers 200, and does nothing
- * else, by as many threads as milepost-api has.
+ * null-fcgi.c: what FastCGI itself costs: a program that reads a request, answers 200, and does
+ * nothing else, by as many threads as milepost-api has.
  */
 #include "address.h"
 #include "base/text.h"
@@ -16,7 +16,8 @@
 
 #define THREADS_MAX 1024
 
-static const char answer[] = "Status: 200\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
+static const char answer[] =
+    "Status: 200\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}";
 
 static void *
 serve(void *arg)

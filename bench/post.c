@@ -85,8 +85,9 @@ post_run(struct load *load)
 	struct usage before, after;
 	int64_t from_us, us;
 
-	post.posters = (struct posters){ .loop = &load->loop, .address = load->post, .arg = &post,
-		.on_answer = on_answer };
+	post.posters = (struct posters){
+		.loop = &load->loop, .address = load->post, .arg = &post, .on_answer = on_answer
+	};
 	posters_init(&post.posters, load->poster_count);
 	post_for(&post, load->warmup);
 	usage_read_cpu(&load->trees, &before);

@@ -155,7 +155,7 @@ static bool
 is_last_chunk_there(const char *data, size_t len)
 {
 	return len >= 5 && memcmp(data + len - 5, "0\r\n\r\n", 5) == 0 &&
-	    (len == 5 || memcmp(data + len - 7, "\r\n", 2) == 0);
+	       (len == 5 || memcmp(data + len - 7, "\r\n", 2) == 0);
 }
 
 /* Puts the chunks together, where they lie; returns how long they are then. */

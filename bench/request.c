@@ -8,7 +8,9 @@
 #define BODY_MAX (1u << 20)
 /* Ten digits behind the only "#" tell one update from another. */
 #define NUMBER_DIGITS 10
-#define MEMBERS "\"status\":\"transcribing\",\"progress\":45,\"message\":\"Transcribing audio with Whisper... #%010llu\""
+#define MEMBERS                                                                                    \
+	"\"status\":\"transcribing\",\"progress\":45,"                                             \
+	"\"message\":\"Transcribing audio with Whisper... #%010llu\""
 
 static void
 write_path(struct buf *out, const char *path, const char *session)
@@ -30,9 +32,11 @@ write_update(const struct load *load, struct buf *out, const char *session, uint
 	const unsigned long long number = n;
 
 	if (load->body == BODY_MESSAGE)
-		buf_printf(out, "{\"session_id\":\"%s\"," MEMBERS ",\"updated_at\":\"2026-01-02T03:04:05Z\","
+		buf_printf(out,
+		    "{\"session_id\":\"%s\"," MEMBERS ",\"updated_at\":\"2026-01-02T03:04:05Z\","
 		    "\"created_at\":\"2026-01-02T03:04:05Z\",\"estimated_time_remaining\":30,"
-		    "\"error\":null}", session, number);
+		    "\"error\":null}",
+		    session, number);
 	else
 		buf_printf(out, "{" MEMBERS ",\"estimated_time_remaining\":30}", number);
 }
@@ -43,7 +47,8 @@ write_request(const struct load *load, struct buf *out, const char *session, con
 {
 	buf_puts(out, "POST ");
 	write_path(out, load->post_path, session);
-	buf_printf(out, " HTTP/1.1\r\nHost: localhost\r\n%s%sContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+	buf_printf(out,
+	    " HTTP/1.1\r\nHost: localhost\r\n%s%sContent-Type: %s\r\nContent-Length: %zu\r\n\r\n",
 	    load->post_header, load->post_header[0] != '\0' ? "\r\n" : "", type, body.len);
 	buf_text(out, body);
 }
@@ -72,7 +77,8 @@ load_write_batch(const struct load *load, struct buf *out, uint64_t n)
 	struct buf body = BUF_INIT(BODY_MAX);
 
 	for (size_t i = 0; i < load->lines; i++)
-		buf_printf(&body, "{\"session_id\":\"%s\"," MEMBERS ",\"estimated_time_remaining\":30}\n",
+		buf_printf(&body,
+		    "{\"session_id\":\"%s\"," MEMBERS ",\"estimated_time_remaining\":30}\n",
 		    load->sessions[load_session_of(load, n + i)], (unsigned long long)(n + i));
 	if (body.err != ERR_OK)
 		fatal("a batch of %zu lines is too long", load->lines);
@@ -104,7 +110,8 @@ write_upgrade(const struct load *load, struct buf *out, size_t number)
 	buf_reset(out);
 	buf_puts(out, "GET ");
 	write_path(out, load->watch_path, load->sessions[number % load->session_count]);
-	buf_puts(out, " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+	buf_puts(out,
+	    " HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
 	    "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
 }
 

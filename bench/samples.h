@@ -16,7 +16,8 @@ void samples_add(struct samples *samples, int64_t us);
 void samples_reset(struct samples *samples);
 void samples_fini(struct samples *samples);
 
-/* Writes {"count":...,"mean":...,"p50":...,"p90":...,"p99":...,"max":...}, in microseconds; sorts. */
+/* Writes {"count":...,"mean":...,"p50":...,"p90":...,"p99":...,"max":...}, in microseconds; sorts.
+ */
 void samples_write(struct samples *samples, FILE *out);
 
 #endif

@@ -1,4 +1,4 @@
-/* usage.c: what process trees use. CPU time by each process's own clock, which counts nanoseconds. */
+/* usage.c: what process trees use: CPU time by each process's own clock, and memory. */
 #include "usage.h"
 
 #include "base/clock.h"
@@ -106,12 +106,14 @@ machine_cpu_ns(void)
 	long long user, nice, system, idle, iowait, irq, softirq, steal;
 	FILE *file = fopen("/proc/stat", "re");
 
-	if (file == NULL || fscanf(file, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system,
-	    &idle, &iowait, &irq, &softirq, &steal) != 8)
+	if (file == NULL)
 		fatal("/proc/stat: %s", strerror(errno));
+	if (fscanf(file, "cpu %lld %lld %lld %lld %lld %lld %lld %lld", &user, &nice, &system,
+	        &idle, &iowait, &irq, &softirq, &steal) != 8)
+		fatal("/proc/stat does not begin as it should");
 	fclose(file);
 	return (user + nice + system + irq + softirq + steal) *
-	    (INT64_C(1000000000) / sysconf(_SC_CLK_TCK));
+	       (INT64_C(1000000000) / sysconf(_SC_CLK_TCK));
 }
 
 static int64_t
@@ -163,7 +165,8 @@ usage_read_pss(const struct trees *trees, struct usage *out)
 }
 
 void
-usage_write_cpu(const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out)
+usage_write_cpu(
+    const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out)
 {
 	int64_t own_ns = to->own_cpu_ns - from->own_cpu_ns;
 	double wall_ns = (double)(to->wall_us - from->wall_us) * 1000;
@@ -192,7 +195,8 @@ write_kb(const char *name, const struct trees *trees, const struct usage *usage,
 }
 
 void
-usage_write_pss(const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out)
+usage_write_pss(
+    const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out)
 {
 	write_kb("pss_before_kb", trees, from, out);
 	fputc(',', out);

@@ -35,13 +35,14 @@ void trees_add(struct trees *trees, char *text);
 void usage_read_cpu(const struct trees *trees, struct usage *out);
 void usage_read_pss(const struct trees *trees, struct usage *out);
 
-/* Writes "cpu_us":{"NAME":...},"load_cpus":...,"elsewhere_cpus":... of what was used between the two, the
- * latter per second: by this process, and by what is neither it nor a tree, which should be little. */
-void usage_write_cpu(const struct trees *trees, const struct usage *from, const struct usage *to,
-    FILE *out);
+/* Writes "cpu_us":{"NAME":...},"load_cpus":...,"elsewhere_cpus":... of what was used between the
+ * two, the latter per second: by this process, and by what is neither it nor a tree, which should
+ * be little. */
+void usage_write_cpu(
+    const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out);
 
 /* Writes "pss_before_kb":{"NAME":...},"pss_kb":{"NAME":...}. */
-void usage_write_pss(const struct trees *trees, const struct usage *from, const struct usage *to,
-    FILE *out);
+void usage_write_pss(
+    const struct trees *trees, const struct usage *from, const struct usage *to, FILE *out);
 
 #endif

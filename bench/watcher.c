@@ -26,8 +26,9 @@ watchers_init(struct watchers *watchers, size_t count)
 		fatal("no memory");
 	watchers->count = count;
 	for (size_t i = 0; i < count; i++)
-		watchers->all[i] = (struct watcher){ .source.on_ready = on_ready,
-			.group = watchers, .fd = -1, .number = i };
+		watchers->all[i] = (struct watcher){
+			.source.on_ready = on_ready, .group = watchers, .fd = -1, .number = i
+		};
 }
 
 void

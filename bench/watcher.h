@@ -1,6 +1,6 @@
 /*
- * watcher.h: clients that watch sessions over WebSocket (RFC 6455), by the thousand, at as little cost
- * as possible: one read per wake, frames parsed where they lie.
+ * watcher.h: clients that watch sessions over WebSocket (RFC 6455), by the thousand, at as little
+ * cost as possible: one read per wake, frames parsed where they lie.
  *
  * Anything that a server must not send ends the program. So does a fragmented message: none of the
  * servers measured here has a reason to send one.
@@ -22,8 +22,8 @@ struct watcher {
 	struct watchers *group;
 	int fd;
 	enum watcher_state state;
-	size_t number;  /* from 0 */
-	char *held;     /* owned: the beginning of what has not come whole yet */
+	size_t number; /* from 0 */
+	char *held;    /* owned: the beginning of what has not come whole yet */
 	size_t held_len;
 };
 
@@ -42,7 +42,8 @@ struct watchers {
 void watchers_init(struct watchers *watchers, size_t count);
 void watchers_fini(struct watchers *watchers);
 
-/* Begins a new one's handshake. If it is refused, or ever closed, the program ends, with the reason. */
+/* Begins a new one's handshake. If it is refused, or ever closed, the program ends, with the
+ * reason. */
 void watchers_start(struct watchers *watchers, size_t number, struct text request);
 
 #endif
