@@ -9,7 +9,8 @@ RUN_PACKAGES="nginx curl openssl"
 CLANG_PACKAGES="libclang-rt-14-dev"
 # To test.
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
-sqlite3 spawn-fcgi procps systemd node-eventsource"
+sqlite3 spawn-fcgi procps systemd node-eventsource
+chromium chromium-driver python3-selenium"
 # To measure: what Milepost stands beside.
 BENCH_PACKAGES="python3 python3-websockets libnginx-mod-nchan python3-fastapi python3-uvicorn python3-uvloop
 python3-httptools"
