@@ -39,9 +39,9 @@ TROUBLE = re.compile(r"\[alert\]|\[emerg\]|\[crit\]|Sanitizer|runtime error|leve
 PATIENCE = 20  # seconds that a condition may take; reached only when something is broken
 
 
-def eventually(condition, what):
+def eventually(condition, what, patience=PATIENCE):
     """Waits until condition() is true; returns its value."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + patience
     while not (value := condition()):
         assert time.monotonic() < until, f"not in time: {what}"
         time.sleep(0.01)
