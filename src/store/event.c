@@ -84,9 +84,8 @@ note_run(struct store *store, int64_t session, const struct progress *p)
 	return statement_done(&st, ERR_OK);
 }
 
-/* Appends the update: its revision is filled in, and its run if it begins one. */
-static enum err
-add(struct store *store, int64_t session, struct progress *p)
+enum err
+store_event_append(struct store *store, int64_t session, struct progress *p)
 {
 	struct statement st = statement_use(store, SQL_EVENT_ADD);
 	enum err err;
@@ -161,7 +160,7 @@ store_report(struct store *store, const struct update *update, int64_t now,
 	else
 		err = unknown_status(store, faults);
 	if (decided == DECISION_STORE)
-		err = add(store, session.number, &next);
+		err = store_event_append(store, session.number, &next);
 	else
 		next = current;
 	if (err == ERR_OK && decided != DECISION_INVALID)

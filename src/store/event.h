@@ -31,6 +31,12 @@ enum err store_report(struct store *store, const struct update *update, int64_t 
     enum decision *decision, struct progress *result, struct faults *faults, const char **why)
     MUST_USE;
 
+/*
+ * Stores one as it is, as the session's newest, without judging it: it was judged on another host. Inside
+ * a transaction of the caller's. p->revision is filled in, and p->run where it is 0: a new run.
+ */
+enum err store_event_append(struct store *store, int64_t session, struct progress *p) MUST_USE;
+
 /* The session's newest update. ERR_ABSENT: none yet. */
 enum err store_event_newest(struct store *store, int64_t session, struct progress *out) MUST_USE;
 

@@ -20,6 +20,20 @@
 #define ACTIVE_UPDATE \
 	"CROSS JOIN event e ON e.revision = (SELECT max(revision) FROM event WHERE session = a.session)"
 
+/* Of milepost-relay's tables (replica.c): what travels, with the update where there is one. */
+#define THING_COLUMNS \
+	"t.kind, t.id, t.life, t.is_deleted, t.version, t.host, t.detail, t.is_active, t.label, " \
+	"t.password, t.created_at"
+#define WEIGHED_COLUMNS \
+	"e.status, e.rank, e.outcome, e.progress, e.message, e.error, e.eta, e.updated_at, e.created_at"
+#define OUT_ROWS \
+	"SELECT o.n, o.kind = 'event', " THING_COLUMNS ", o.generation, o.seq," \
+	" (SELECT host FROM relay), " WEIGHED_COLUMNS \
+	" FROM relay_out o CROSS JOIN relay_thing t ON t.id = o.id" \
+	"  AND t.kind = CASE o.kind WHEN 'event' THEN 'session' ELSE o.kind END" \
+	" LEFT JOIN event e ON e.revision = o.revision "
+#define IS_CLAIM "kind = ?1 AND label = ?2 COLLATE NOCASE AND NOT is_deleted"
+
 /* AUTOINCREMENT's memory knows the newest number ever given, that of deleted rows included. */
 #define NEWEST(table) "SELECT seq FROM sqlite_sequence WHERE name = '" table "'"
 
@@ -109,6 +123,124 @@ static const char *const texts[SQL__MAX] = {
 	    "SELECT " EVENT_COLUMNS " FROM session s CROSS JOIN active a ON a.session = s.number "
 	    ACTIVE_UPDATE " WHERE s.patient_id = ?3 AND a.run < ?1"
 	    " AND e.run = a.run AND e.outcome = 'running' ORDER BY a.run DESC LIMIT ?2",
+
+	[SQL_RELAY] =
+	    "SELECT host, token, revision, authority, position, sent, sent_entry, server,"
+	    " ifnull((" NEWEST("relay_out") "), 0) FROM relay",
+	[SQL_RELAY_JOIN] =
+	    "INSERT INTO relay (only, host, token, revision, authority, since, alive_at)"
+	    " VALUES (1, ?1, lower(hex(randomblob(16))), ifnull((" NEWEST("event") "), 0), 0, ?2, ?2)",
+	[SQL_RELAY_LEAVE] = "DELETE FROM relay",
+	[SQL_RELAY_SAVE] =
+	    "UPDATE relay SET revision = ?1, authority = ?2, position = ?3, sent = ?4,"
+	    " sent_entry = ?5, server = ?6",
+	[SQL_RELAY_STATE] =
+	    "UPDATE relay SET since = CASE state WHEN ?1 THEN since ELSE ?2 END, state = ?1,"
+	    " alive_at = ?2, error = ?3",
+	[SQL_RELAY_STATUS] =
+	    "SELECT host, state, since, alive_at, error,"
+	    " (SELECT count(*) FROM relay_out o WHERE o.n > relay.sent),"
+	    " (SELECT count(*) FROM relay_host WHERE doubt) FROM relay",
+	/* A database from a backup must not give out numbers that others know already. */
+	[SQL_RELAY_LEVEL] =
+	    "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'relay_out'",
+	[SQL_HOST_EACH] =
+	    "SELECT name, n, doubt, state, lag_ms, waiting, seen_at FROM relay_host ORDER BY name",
+	[SQL_HOST_HEARD] =
+	    "INSERT INTO relay_host (name, n, doubt) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT (name) DO UPDATE SET n = excluded.n, doubt = excluded.doubt",
+	[SQL_HOST_SEEN] =
+	    "INSERT INTO relay_host (name, state, lag_ms, waiting, seen_at)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO UPDATE SET state = excluded.state,"
+	    " lag_ms = excluded.lag_ms, waiting = excluded.waiting, seen_at = excluded.seen_at",
+
+	[SQL_THING_GET] =
+	    "SELECT " THING_COLUMNS ", t.shown, t.number FROM relay_thing t"
+	    " WHERE t.kind = ?1 AND t.id = ?2",
+	[SQL_THING_PUT] =
+	    "INSERT OR REPLACE INTO relay_thing (kind, id, life, is_deleted, version, host, detail,"
+	    " is_active, label, password, created_at, shown, number)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
+	/* All that may differ from what is known of it. A UNION is complete before its first row. */
+	[SQL_THING_IDS] =
+	    "SELECT kind, id FROM relay_thing WHERE NOT is_deleted UNION SELECT 'user', id FROM user"
+	    " UNION SELECT 'session', id FROM session UNION SELECT 'key', lower(hex(hash)) FROM key",
+	[SQL_THING_KEY_IDS] =
+	    "SELECT kind, id FROM relay_thing WHERE kind = 'key' AND NOT is_deleted"
+	    " UNION SELECT 'key', lower(hex(hash)) FROM key",
+	[SQL_THING_AFTER] =
+	    "SELECT 0, p.revision IS NOT NULL, " THING_COLUMNS ", p.generation, p.seq, p.host, "
+	    WEIGHED_COLUMNS " FROM relay_thing t"
+	    " LEFT JOIN relay_top p ON t.kind = 'session' AND NOT t.is_deleted"
+	    "  AND p.session = t.number"
+	    " LEFT JOIN event e ON e.revision = p.revision"
+	    " WHERE (t.kind, t.id) > (?1, ?2) ORDER BY t.kind, t.id LIMIT ?3",
+	/* A thing's row here: detail, is_active, label, password, created_at, number. */
+	[SQL_ROW_USER] = "SELECT role, is_active, email, password, 0, 0 FROM user WHERE id = ?1",
+	[SQL_ROW_SESSION] =
+	    "SELECT patient_id, 1, NULL, NULL, created_at, number FROM session WHERE id = ?1",
+	[SQL_ROW_KEY] = "SELECT scope, 1, name, NULL, created_at, 0 FROM key WHERE hash = ?1",
+	[SQL_SHOW_SESSION] =
+	    "INSERT INTO session (id, patient_id, created_at) VALUES (?1, ?2, ?3)"
+	    " ON CONFLICT (id) DO UPDATE SET patient_id = excluded.patient_id,"
+	    " created_at = excluded.created_at RETURNING number",
+	[SQL_SHOW_KEY] =
+	    "INSERT INTO key (hash, scope, name, created_at) VALUES (?1, ?2, ?3, ?4)"
+	    " ON CONFLICT (hash) DO UPDATE SET scope = excluded.scope, name = excluded.name,"
+	    " created_at = excluded.created_at",
+	[SQL_HIDE_KEY] = "DELETE FROM key WHERE hash = ?1",
+	/* Of those who claim a label, the one of the least id shows it; the others show none, or, as a
+	 * key must have a name, one that is their own. */
+	[SQL_CLAIM] =
+	    "UPDATE relay_thing SET shown = CASE"
+	    " WHEN id = (SELECT min(id) FROM relay_thing WHERE " IS_CLAIM ") THEN label"
+	    " WHEN kind = 'key' THEN substr(label, 1, 47) || '~' || substr(id, 1, 16) END"
+	    " WHERE " IS_CLAIM,
+	[SQL_CLAIM_SHOWN] = "SELECT shown FROM relay_thing WHERE kind = ?1 AND id = ?2",
+	[SQL_CLAIM_YIELD_USER] =
+	    "UPDATE user SET email = NULL WHERE email IS NOT NULL AND id IN"
+	    " (SELECT id FROM relay_thing WHERE " IS_CLAIM " AND shown IS NULL)",
+	[SQL_CLAIM_TAKE_USER] =
+	    "UPDATE user SET email = c.shown FROM (SELECT id, shown FROM relay_thing WHERE " IS_CLAIM
+	    " AND shown IS NOT NULL) c WHERE user.id = c.id AND user.email IS NOT c.shown",
+	[SQL_CLAIM_YIELD_KEY] =
+	    "UPDATE key SET name = c.shown FROM (SELECT id, shown FROM relay_thing WHERE " IS_CLAIM
+	    " AND shown <> label) c WHERE lower(hex(key.hash)) = c.id AND key.name <> c.shown",
+	[SQL_CLAIM_TAKE_KEY] =
+	    "UPDATE key SET name = c.shown FROM (SELECT id, shown FROM relay_thing WHERE " IS_CLAIM
+	    " AND shown = label) c WHERE lower(hex(key.hash)) = c.id AND key.name <> c.shown",
+
+	[SQL_TOP_GET] = "SELECT run, generation, seq, host FROM relay_top WHERE session = ?1",
+	[SQL_TOP_PUT] =
+	    "INSERT OR REPLACE INTO relay_top (session, revision, run, generation, seq, host)"
+	    " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[SQL_TOP_NEXT] =
+	    "INSERT INTO relay_top (session, revision, run, generation, seq, host)"
+	    " VALUES (?1, ?2, ?3, 1, 1, ?4) ON CONFLICT (session) DO UPDATE SET"
+	    " generation = generation + (run <> excluded.run), seq = seq + 1,"
+	    " revision = excluded.revision, run = excluded.run, host = excluded.host",
+	[SQL_TOP_ALL] =
+	    "INSERT INTO relay_top (session, revision, run, generation, seq, host)"
+	    " SELECT e.session, max(e.revision), e.run, 1, 1, ?1 FROM event e"
+	    " CROSS JOIN session s ON s.number = e.session GROUP BY e.session",
+	[SQL_CAPTURE_EVENTS] =
+	    "SELECT e.revision, e.session, e.run, s.id FROM event e"
+	    " CROSS JOIN session s ON s.number = e.session"
+	    " WHERE e.revision > ?1 ORDER BY e.revision LIMIT ?2",
+	[SQL_OUT_ADD] = "INSERT INTO relay_out (at, kind, id) VALUES (?1, ?2, ?3)",
+	[SQL_OUT_ADD_TOP] =
+	    "INSERT INTO relay_out (at, kind, id, revision, generation, seq)"
+	    " SELECT ?1, 'event', ?2, revision, generation, seq FROM relay_top WHERE session = ?3",
+	[SQL_OUT_ADD_ALL] =
+	    "INSERT INTO relay_out (at, kind, id, revision, generation, seq)"
+	    " SELECT ?1, 'event', s.id, p.revision, p.generation, p.seq FROM relay_top p"
+	    " JOIN session s ON s.number = p.session ORDER BY p.revision",
+	[SQL_OUT_AFTER] = OUT_ROWS "WHERE o.n > ?1 ORDER BY o.n LIMIT ?2",
+	[SQL_OUT_OF_ID] = OUT_ROWS "WHERE o.id = ?1 AND o.n > ?2 AND o.n <= ?3 ORDER BY o.n",
+	[SQL_OUT_IDS] = "SELECT n, id FROM relay_out WHERE n > ?1 ORDER BY n LIMIT ?2",
+	[SQL_OUT_TRIM] =
+	    "DELETE FROM relay_out WHERE n IN (SELECT n FROM relay_out"
+	    " WHERE n <= ?1 AND (at < ?2 OR n <= ?3) ORDER BY n LIMIT ?4)",
 };
 
 enum err
