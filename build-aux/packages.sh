@@ -3,13 +3,13 @@
 # To build, and to run nginx around it.
 BUILD_PACKAGES="gcc make autoconf automake pkg-config libc6-dev libfcgi-dev libjson-c-dev libjwt-dev
 libsqlite3-dev libev-dev libssl-dev libcrypt-dev libinih-dev libsystemd-dev libseccomp-dev
-libcurl4-openssl-dev"
+libcurl4-openssl-dev libhiredis-dev"
 RUN_PACKAGES="nginx curl openssl"
 # With clang: its sanitizers and libFuzzer.
 CLANG_PACKAGES="libclang-rt-14-dev"
 # To test.
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
-sqlite3 spawn-fcgi procps systemd node-eventsource
+sqlite3 spawn-fcgi procps systemd node-eventsource redis-server iproute2 iptables faketime stunnel4
 chromium chromium-driver python3-selenium"
 # To measure: what Milepost stands beside.
 BENCH_PACKAGES="python3 python3-websockets libnginx-mod-nchan python3-fastapi python3-uvicorn python3-uvloop

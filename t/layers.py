@@ -24,6 +24,7 @@ LAYERS = {
     'wire': {'base', 'model'},
     'store': PURE, 'token': PURE, 'bell': PURE,
     'ws': PURE | OUTSIDE, 'api': PURE | OUTSIDE, 'ctl': PURE | OUTSIDE,
+    'relay': PURE | {'store', 'bell'},
 }
 
 # The layers without system calls, clock and log: what they may see, and what they may not call.
@@ -48,7 +49,8 @@ LIBRARIES = {
     'crypt.h': ('token/password.c', 1),
     'sqlite3.h': ('store/', None),
     'fcgiapp.h': ('api/', 1),
-    'ev.h': ('ws/', None),
+    'ev.h': (('ws/', 'relay/'), None),
+    'hiredis/': ('relay/', None),
     'curl/': ('ctl/', 1),
 }
 

@@ -1,7 +1,9 @@
 /* health.c: does the process turn, can it serve, and what did it count. */
 #include "api/handlers.h"
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "store/event.h"
+#include "store/replica.h"
 
 #define STUCK_MS 10000 /* a transaction that runs for longer hangs */
 
@@ -34,13 +36,26 @@ why_not_ready(struct worker *worker)
 	return stats.running_ms > STUCK_MS ? "a transaction hangs" : NULL;
 }
 
+/* What is wrong without keeping this process from serving; NULL: nothing. */
+static const char *
+why_degraded(struct worker *worker, struct replica_status *status)
+{
+	if (store_replica_status(worker->store, status) != ERR_OK)
+		return NULL;
+	return replica_trouble(status, clock_wall());
+}
+
 void
 health_readyz(struct call *call)
 {
-	const char *why = why_not_ready(call->worker);
+	const char *why = why_not_ready(call->worker), *degraded;
+	struct replica_status status;
 
 	answer_text(call, why == NULL ? 200 : 503);
-	if (why == NULL)
+	degraded = why == NULL ? why_degraded(call->worker, &status) : NULL;
+	if (degraded != NULL)
+		buf_printf(&call->reply->body, "ready, degraded: %s\n", degraded);
+	else if (why == NULL)
 		buf_puts(&call->reply->body, "ready\n");
 	else
 		buf_printf(&call->reply->body, "not ready: %s\n", why);

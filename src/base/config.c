@@ -64,6 +64,15 @@ static const struct key keys[] = {
 	{ "commit_group_max", KIND_COUNT, AT(commit_group_max), "64", 1, 10000, NULL },
 	{ "busy_timeout", KIND_TIME, AT(busy_timeout_ms), "4s", 0, 60 * SECOND, NULL },
 	{ "wal_max", KIND_BYTES, AT(wal_max), "1024m", 8 * MIB, INT64_C(1) << 46, NULL },
+
+	{ "relay_redis", KIND_TEXT, AT(relay_redis), "", 0, 0, NULL },
+	{ "relay_host", KIND_TEXT, AT(relay_host), "", 0, 0, NULL },
+	{ "relay_user", KIND_TEXT, AT(relay_user), "", 0, 0, NULL },
+	{ "relay_password_file", KIND_TEXT, AT(relay_password_file), "", 0, 0, NULL },
+	{ "relay_prefix", KIND_TEXT, AT(relay_prefix), "milepost", 0, 0, NULL },
+	{ "relay_stream_max", KIND_COUNT, AT(relay_stream_max), "1000000", 10, 1000000000, NULL },
+	{ "relay_stream_age", KIND_TIME, AT(relay_stream_age_ms), "1d", SECOND, 366 * DAY, NULL },
+	{ "relay_timeout", KIND_TIME, AT(relay_timeout_ms), "5s", 2 * SECOND, 60 * SECOND, NULL },
 };
 
 const char *

@@ -60,6 +60,15 @@ struct config {
 	int64_t commit_group_max; /* updates in one transaction */
 	int64_t busy_timeout_ms;
 	int64_t wal_max;
+
+	char *relay_redis; /* addresses separated by spaces */
+	char *relay_host;  /* "": the host's own name */
+	char *relay_user;
+	char *relay_password_file;
+	char *relay_prefix;
+	int64_t relay_stream_max; /* entries */
+	int64_t relay_stream_age_ms;
+	int64_t relay_timeout_ms;
 };
 
 /* All keys at their defaults. ERR_NOMEM. Free with config_free. */

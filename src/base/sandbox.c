@@ -109,16 +109,29 @@ add_clone(scmp_filter_ctx filter)
  * where sockets come by socketcall (i386) an inexact rule would refuse these too; there it is left
  * out. */
 static bool
-add_socket(scmp_filter_ctx filter)
+refuse_socket(scmp_filter_ctx filter, struct scmp_arg_cmp families)
 {
-	int rc = seccomp_rule_add_exact(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-	    SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX, 0)); /* the last is for ranges */
+	int rc = seccomp_rule_add_exact(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1, families);
 
 	return rc == 0 || rc == -EINVAL;
 }
 
+/* All but those of unix, and in a network of IPv4 and IPv6: a rule can't say "none of these three", so
+ * they are named. */
+static bool
+add_socket(scmp_filter_ctx filter, bool network)
+{
+	if (!network) /* the last is for ranges */
+		return refuse_socket(filter, SCMP_CMP(0, SCMP_CMP_NE, AF_UNIX, 0));
+	for (unsigned family = 0; family < AF_INET6; family++)
+		if (family != AF_UNIX && family != AF_INET &&
+		    !refuse_socket(filter, SCMP_CMP(0, SCMP_CMP_EQ, family, 0)))
+			return false;
+	return refuse_socket(filter, SCMP_CMP(0, SCMP_CMP_GT, AF_INET6, 0));
+}
+
 static enum sandbox
-filter_calls(void)
+filter_calls(bool network)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
 	bool done;
@@ -128,25 +141,37 @@ filter_calls(void)
 	/* Another machine's calls, such as i386's on amd64, would get around it. */
 	done = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_ERRNO(EPERM)) == 0 &&
 	    seccomp_attr_set(filter, SCMP_FLTATR_CTL_TSYNC, 1) == 0 && add_refused(filter) &&
-	    add_clone(filter) && add_socket(filter) && seccomp_load(filter) == 0;
+	    add_clone(filter) && add_socket(filter, network) && seccomp_load(filter) == 0;
 	seccomp_release(filter);
 	return done ? SANDBOX_ON : SANDBOX_REFUSED;
 }
 #else
 static enum sandbox
-filter_calls(void)
+filter_calls(bool network UNUSED)
 {
 	return SANDBOX_ABSENT;
 }
 #endif
 
-enum sandbox
-sandbox_enter(void)
+static enum sandbox
+enter(bool network)
 {
 	sandbox_leave_no_core();
 	hide_files();
 	(void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-	return filter_calls();
+	return filter_calls(network);
+}
+
+enum sandbox
+sandbox_enter(void)
+{
+	return enter(false);
+}
+
+enum sandbox
+sandbox_enter_network(void)
+{
+	return enter(true);
 }
 
 const char *

@@ -37,6 +37,10 @@ enum sandbox sandbox_enter(void);
  * hold keys, tokens and what patients are told, and nothing for other processes of its user to read. */
 void sandbox_leave_no_core(void);
 
+/* The same for a program that connects to servers: sockets of TCP and UDP stay, for the server and to
+ * find its name. */
+enum sandbox sandbox_enter_network(void);
+
 /* As a log line says it: on, absent, refused. */
 const char *sandbox_name(enum sandbox sandbox);
 

@@ -25,7 +25,7 @@ struct command {
 
 extern const struct command command_init, command_check_config, command_user, command_session,
     command_key, command_token, command_report, command_watch, command_status, command_prune,
-    command_backup;
+    command_backup, command_relay;
 
 /* One run of the program. */
 struct ctl {

@@ -20,6 +20,7 @@ static const struct command *const commands[] = {
 	&command_status,
 	&command_prune,
 	&command_backup,
+	&command_relay,
 };
 
 static void

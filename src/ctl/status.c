@@ -1,6 +1,8 @@
 /* status.c: milepostctl status: what the database holds, and whether the programs run. */
 #include "ctl/args.h"
+#include "base/clock.h"
 #include "ctl/transfer.h"
+#include "store/replica.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -13,6 +15,34 @@
 
 #define PATIENCE_SECONDS 5
 #define ANSWER_MAX 65536
+
+static void
+print_host(void *arg UNUSED, const struct replica_host *host)
+{
+	printf("  %-11.*s %.*s, lag %lld ms, %lld waiting%s, heard of %lld s ago\n",
+	    TEXT_ARG(host->name), TEXT_ARG(host->state), (long long)host->lag_ms,
+	    (long long)host->waiting, host->doubt ? ", a snapshot of it is needed" : "",
+	    (long long)(clock_wall() - host->seen_at));
+}
+
+/* The other hosts, where there are any. One alone has nothing to tell. */
+static bool
+print_relay(struct ctl *ctl)
+{
+	struct replica_status status;
+	enum err err = store_replica_status(ctl->store, &status);
+	const char *trouble;
+
+	if (err == ERR_ABSENT)
+		return true;
+	ctl_check(ctl, err);
+	trouble = replica_trouble(&status, clock_wall());
+	printf("relay         %s: %s%s%s%s, %lld waiting\n", status.host,
+	    trouble == NULL ? "here" : trouble, status.error[0] != '\0' ? " (" : "", status.error,
+	    status.error[0] != '\0' ? ")" : "", (long long)status.waiting);
+	ctl_check(ctl, store_host_each(ctl->store, print_host, NULL));
+	return trouble == NULL;
+}
 
 static bool
 print_database(struct ctl *ctl)
@@ -40,7 +70,7 @@ print_database(struct ctl *ctl)
 	printf("updates       %lld kept, newest revision %lld\n", (long long)stats.events,
 	    (long long)stats.newest);
 	printf("WAL           %lld bytes\n", (long long)stats.wal_bytes);
-	return true;
+	return print_relay(ctl);
 }
 
 /* 0, or the errno that tells why nobody accepts there. */
@@ -114,6 +144,7 @@ const struct command command_status = {
 	.usage = "",
 	.summary = "show what the database holds, and whether the programs run",
 	.details = "Ends with 1 if the database can't be read, or one of the programs does not\n"
-	    "run or is not ready.\n",
+	    "run or is not ready. Where several hosts share their progress, the lag of a host\n"
+	    "is how old what it shows is.\n",
 	.run = run,
 };

@@ -169,7 +169,7 @@ static const char *const texts[SQL__MAX] = {
 	    "SELECT kind, id FROM relay_thing WHERE kind = 'key' AND NOT is_deleted"
 	    " UNION SELECT 'key', lower(hex(hash)) FROM key",
 	[SQL_THING_AFTER] =
-	    "SELECT 0, p.revision IS NOT NULL, " THING_COLUMNS ", p.generation, p.seq, p.host, "
+	    "SELECT 0, e.revision IS NOT NULL, " THING_COLUMNS ", p.generation, p.seq, p.host, "
 	    WEIGHED_COLUMNS " FROM relay_thing t"
 	    " LEFT JOIN relay_top p ON t.kind = 'session' AND NOT t.is_deleted"
 	    "  AND p.session = t.number"

@@ -1,7 +1,9 @@
 /* pages.c: health and metrics. */
 #include "ws/pages.h"
 
+#include "base/clock.h"
 #include "store/event.h"
+#include "store/replica.h"
 #include "ws/answer.h"
 #include "ws/events.h"
 #include "ws/server.h"
@@ -35,13 +37,26 @@ why_not_ready(struct server *server)
 	return NULL;
 }
 
+/* What is wrong without keeping this process from serving; NULL: nothing. */
+static const char *
+why_degraded(struct server *server, struct replica_status *status)
+{
+	if (store_replica_status(server->store, status) != ERR_OK)
+		return NULL;
+	return replica_trouble(status, clock_wall());
+}
+
 void
 pages_readyz(struct conn *conn)
 {
 	struct buf body = BUF_INIT(256);
+	struct replica_status status;
 	const char *why = why_not_ready(conn->server);
+	const char *degraded = why == NULL ? why_degraded(conn->server, &status) : NULL;
 
-	if (why == NULL)
+	if (degraded != NULL)
+		buf_printf(&body, "ready, degraded: %s\n", degraded);
+	else if (why == NULL)
 		buf_puts(&body, "ready\n");
 	else
 		buf_printf(&body, "not ready: %s\n", why);

@@ -1,0 +1,223 @@
+/* beat.c: once a second, what the hosts tell each other of how they are, and upkeep. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "relay/relay.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECOND 1.0
+#define UPKEEP 10     /* beats between */
+#define SILENT_MS 5000 /* a host that was not heard of for so long is called silent */
+#define TRIM_MAX 5000
+
+/* What a host says: "token ms sent entry position waiting". */
+struct beat {
+	int64_t at_ms;      /* by Redis's clock */
+	int64_t sent;
+	struct entry_id entry;
+	struct entry_id position;
+	int64_t waiting;
+};
+
+static bool
+read_beat(struct text t, struct beat *out)
+{
+	char line[320], token[80], entry[80], position[80];
+
+	if (t.s == NULL || t.len >= sizeof(line))
+		return false;
+	snprintf(line, sizeof(line), "%.*s", TEXT_ARG(t));
+	return sscanf(line, "%79s %" SCNd64 " %" SCNd64 " %79s %79s %" SCNd64, token, &out->at_ms,
+	           &out->sent, entry, position, &out->waiting) == 6 &&
+	    entry_id_read(text_of(entry), &out->entry) == ERR_OK &&
+	    entry_id_read(text_of(position), &out->position) == ERR_OK;
+}
+
+/* How old the stream's end is that a host has yet to reach. */
+static int64_t
+lag_of(const struct relay *relay, const struct entry_id *position)
+{
+	struct entry_id last;
+
+	if (entry_id_read(text_of(relay->beat.last), &last) != ERR_OK ||
+	    entry_id_compare(position, &last) >= 0)
+		return 0;
+	return position->ms == 0 ? relay_redis_ms(relay) - (int64_t)last.ms :
+	    (int64_t)(last.ms - position->ms);
+}
+
+static enum err
+note_host(struct relay *relay, struct text name, struct text text)
+{
+	struct beat beat;
+	struct replica_host host = { .name = name };
+	int64_t silent_ms;
+
+	if (!merge_is_host(name) || !read_beat(text, &beat))
+		return ERR_OK;
+	silent_ms = relay_redis_ms(relay) - beat.at_ms;
+	host.state = text_of(silent_ms > SILENT_MS ? "silent" : "here");
+	host.lag_ms = lag_of(relay, &beat.position);
+	host.waiting = beat.waiting;
+	host.seen_at = clock_wall() - silent_ms / 1000;
+	if (!text_is(name, relay->replica.host))
+		origins_claim(&relay->origins, name, beat.sent, &beat.entry);
+	return store_host_seen(relay->store, &host);
+}
+
+static enum err
+note_hosts(struct relay *relay, void *arg, bool *ring UNUSED)
+{
+	const redisReply *reply = arg;
+	enum err err = store_replica_state(relay->store, relay->link.is_up,
+	    relay->link.is_up ? "" : relay->link.why, clock_wall());
+
+	for (size_t i = 0; reply != NULL && i + 1 < reply->elements && err == ERR_OK; i += 2)
+		err = note_host(relay, redis_text(redis_element(reply, i)),
+		    redis_text(redis_element(reply, i + 1)));
+	if (err == ERR_OK)
+		err = origins_save(&relay->origins, relay->store);
+	return err == ERR_OK ? store_replica_save(relay->store, &relay->replica) : err;
+}
+
+static void
+on_hosts(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+	void *hosts = (void *)(uintptr_t)reply;
+
+	/* What could not be written down is in the next beat again. */
+	if (!link_refused(relay, reply) && relay_transact(relay, note_hosts, hosts) != ERR_OK)
+		log_warn("relay.beat-late");
+}
+
+/* TIME: seconds and microseconds, as texts. */
+static void
+on_clock(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+	struct text seconds = redis_text(redis_element(reply, 0));
+	struct text micros = redis_text(redis_element(reply, 1));
+	unsigned long long s, us;
+
+	if (!link_refused(relay, reply) && text_number(seconds, INT64_MAX / 2000, &s) &&
+	    text_number(micros, 999999, &us))
+		relay->link.ahead_ms = (int64_t)(s * 1000 + us / 1000) - clock_wall_us() / 1000;
+}
+
+/* The stream's end, asked for after what the hosts claim to have written. */
+static void
+on_end(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+	struct text id = redis_text(redis_element(redis_element(reply, 0), 0));
+	struct entry_id position, last = { 0, 0 };
+	const char *gap;
+
+	if (link_refused(relay, reply))
+		return;
+	snprintf(relay->beat.last, sizeof(relay->beat.last), "%.*s", TEXT_ARG(id));
+	if (entry_id_read(text_of(relay->replica.position), &position) != ERR_OK ||
+	    (id.s != NULL && entry_id_read(id, &last) != ERR_OK))
+		return;
+	gap = origins_check(&relay->origins, &position, &last);
+	if (gap != NULL)
+		log_warn("relay.gap", LOG_STR("host", gap));
+	snapshot_want(relay);
+}
+
+static void
+on_ignored(void *arg, const redisReply *reply)
+{
+	(void)link_refused(arg, reply);
+}
+
+static void
+tell(struct relay *relay)
+{
+	const struct replica *replica = &relay->replica;
+	struct relay_beat *beat = &relay->beat;
+	char line[320];
+	struct text say[] = { text_of("HSET"), text_of(relay->keys.hosts), text_of(replica->host),
+		{ NULL, 0 } };
+	struct text end[] = { text_of("XREVRANGE"), text_of(relay->keys.stream), text_of("+"),
+		text_of("-"), text_of("COUNT"), text_of("1") };
+	struct text all[] = { text_of("HGETALL"), text_of(relay->keys.hosts) };
+
+	snprintf(line, sizeof(line), "%s %" PRId64 " %" PRId64 " %s %s %" PRId64, replica->token,
+	    relay_redis_ms(relay), replica->sent, replica->sent_entry, replica->position,
+	    replica->newest - replica->sent);
+	say[3] = text_of(line);
+	redis_command(relay->link.command, &beat->clock, "TIME");
+	redis_send(relay->link.command, &beat->ignored, say, countof(say));
+	redis_send(relay->link.command, &beat->hosts, all, countof(all));
+	redis_send(relay->link.command, &beat->end, end, countof(end));
+}
+
+/* By age; by length each entry does it. Our own changes are kept for as long. */
+static void
+trim(struct relay *relay)
+{
+	const struct config *config = relay->config;
+	const struct replica *replica = &relay->replica;
+	char least[32];
+	struct text args[] = { text_of("XTRIM"), text_of(relay->keys.stream), text_of("MINID"),
+		text_of("~"), { NULL, 0 } };
+	enum err err;
+
+	if (relay->link.is_up) {
+		snprintf(least, sizeof(least), "%" PRId64,
+		    relay_redis_ms(relay) - config->relay_stream_age_ms);
+		args[4] = text_of(least);
+		redis_send(relay->link.command, &relay->beat.ignored, args, countof(args));
+	}
+	err = store_out_trim(relay->store, replica->sent,
+	    clock_wall() - config->relay_stream_age_ms / 1000,
+	    replica->newest - config->relay_stream_max, TRIM_MAX);
+	if (err != ERR_OK && err != ERR_BUSY)
+		log_error("relay.database", LOG_STR("err", err_name(err)),
+		    LOG_STR("error", store_error(relay->store)));
+}
+
+static void
+on_beat(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct relay *relay = w->data;
+
+	(void)revents;
+	if (store_is_moved(relay->store)) {
+		log_error("relay.database-moved");
+		relay->failed = true;
+		ev_break(loop, EVBREAK_ALL);
+		return;
+	}
+	if (relay->link.is_up)
+		tell(relay);
+	else if (relay_transact(relay, note_hosts, NULL) != ERR_OK)
+		return;
+	if (relay->beat.count++ % UPKEEP == 0)
+		trim(relay);
+}
+
+void
+beat_start(struct relay *relay)
+{
+	struct relay_beat *beat = &relay->beat;
+
+	beat->clock = (struct redis_handler){ on_clock, relay };
+	beat->end = (struct redis_handler){ on_end, relay };
+	beat->hosts = (struct redis_handler){ on_hosts, relay };
+	beat->ignored = (struct redis_handler){ on_ignored, relay };
+	ev_timer_init(&beat->timer, on_beat, 0, SECOND);
+	beat->timer.data = relay;
+	ev_timer_start(relay->loop, &beat->timer);
+}
+
+void
+beat_stop(struct relay *relay)
+{
+	ev_timer_stop(relay->loop, &relay->beat.timer);
+}

@@ -1,0 +1,349 @@
+/* link.c: up and down, and what Redis may have lost in between. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "relay/relay.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RETRY_MIN 0.1 /* seconds */
+#define RETRY_MAX 15.0
+#define SEARCH "500"     /* entries that are looked through at a time */
+#define RIVAL_MS 10000   /* another database under our name, that was heard of so lately, is a rival */
+
+/* Growing, and anywhere in its upper half, so that not all hosts come back at once. */
+static double
+delay(unsigned failures)
+{
+	double seconds = RETRY_MIN * (double)(1u << (failures < 10 ? failures : 10));
+
+	if (seconds > RETRY_MAX)
+		seconds = RETRY_MAX;
+	return seconds * (0.5 + 0.5 * (double)random() / (double)RAND_MAX);
+}
+
+static void
+forget(struct relay *relay)
+{
+	relay->link.is_up = false;
+	redis_close(&relay->link.command);
+	redis_close(&relay->link.follow);
+	in_stop(relay);
+	out_reset(relay);
+	snapshot_reset(relay);
+}
+
+void
+link_down(struct relay *relay, const char *why)
+{
+	struct relay_link *link = &relay->link;
+	double seconds = delay(link->failures);
+
+	snprintf(link->why, sizeof(link->why), "%s", why);
+	if (!link->told)
+		log_warn("relay.away", LOG_STR("error", link->why));
+	link->told = true;
+	link->failures++;
+	link->address++; /* the next of relay_redis, if there are several */
+	forget(relay);
+	ev_timer_stop(relay->loop, &link->retry);
+	ev_timer_set(&link->retry, seconds, 0);
+	ev_timer_start(relay->loop, &link->retry);
+}
+
+bool
+link_refused(struct relay *relay, const redisReply *reply)
+{
+	if (reply->type != REDIS_REPLY_ERROR)
+		return false;
+	link_down(relay, reply->str);
+	return true;
+}
+
+static void
+on_down(void *arg, const char *why)
+{
+	char copy[160];
+
+	snprintf(copy, sizeof(copy), "%s", why); /* it goes with the connection */
+	link_down(arg, copy);
+}
+
+/* The n-th address of the list, round and round. */
+static bool
+choose(const char *list, size_t n, char *out, size_t size)
+{
+	size_t count = 0;
+
+	for (const char *at = list + strspn(list, " "); *at != '\0'; at += strspn(at, " ")) {
+		count++;
+		at += strcspn(at, " ");
+	}
+	if (count == 0)
+		return false;
+	n %= count;
+	for (const char *at = list + strspn(list, " ");; at += strspn(at, " ")) {
+		size_t len = strcspn(at, " ");
+
+		if (n-- == 0) {
+			snprintf(out, size, "%.*s", (int)len, at);
+			return len < size;
+		}
+		at += len;
+	}
+}
+
+static struct redis *
+open_one(struct relay *relay, void (*on_up)(void *arg))
+{
+	const struct redis_hooks hooks = { relay, on_up, on_down };
+	struct buf why = BUF_INIT(256);
+	struct redis *redis = NULL;
+	char address[256];
+	struct redis_options options = {
+		.address = address,
+		.user = relay->config->relay_user,
+		.password = relay->password,
+		.timeout_ms = relay->config->relay_timeout_ms,
+	};
+
+	if (!choose(relay->config->relay_redis, relay->link.address, address, sizeof(address)))
+		link_down(relay, "relay_redis names no server");
+	else if (redis_open(relay->loop, &options, &hooks, &redis, &why) != ERR_OK)
+		link_down(relay, buf_cstr(&why) != NULL ? buf_cstr(&why) : "no memory");
+	buf_fini(&why);
+	return redis;
+}
+
+static void
+on_follow_up(void *arg)
+{
+	struct relay *relay = arg;
+	struct relay_link *link = &relay->link;
+
+	link->is_up = true;
+	link->failures = 0;
+	link->told = false;
+	snprintf(relay->replica.server, sizeof(relay->replica.server), "%s", link->server);
+	log_info("relay.here");
+	in_follow(relay);
+	out_pump(relay);
+	snapshot_want(relay);
+	ev_feed_event(relay->loop, &relay->beat.timer, EV_TIMER); /* at once */
+}
+
+/* The command side is clear about the past: now the stream may be followed. */
+static void
+go_on(struct relay *relay)
+{
+	out_reset(relay);
+	relay->link.follow = open_one(relay, on_follow_up);
+}
+
+static void
+search(struct relay *relay, struct text before)
+{
+	struct text args[] = {
+		text_of("XREVRANGE"), text_of(relay->keys.stream), before, text_of("-"),
+		text_of("COUNT"), text_of(SEARCH),
+	};
+
+	redis_send(relay->link.command, &relay->link.own, args, countof(args));
+}
+
+/* Is the entry one of ours that counts? */
+static bool
+is_own(const struct relay *relay, const redisReply *item, int64_t *n)
+{
+	const redisReply *list = redis_element(item, 1);
+	bool own = false;
+	unsigned long long number = 0;
+
+	for (size_t i = 0; list != NULL && i + 1 < list->elements; i += 2) {
+		struct text name = redis_text(redis_element(list, i));
+		struct text value = redis_text(redis_element(list, i + 1));
+
+		if (text_is(name, "host"))
+			own = text_is(value, relay->replica.host);
+		else if (text_is(name, "n"))
+			(void)text_number(value, INT64_MAX, &number);
+	}
+	*n = (int64_t)number;
+	return own && number > 0;
+}
+
+/* Goes back through the stream for our last entry that was not lost, and from there on sends again. */
+static void
+on_own(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+	struct replica *replica = &relay->replica;
+	struct text id = { NULL, 0 };
+	char before[REPLICA_TEXT_MAX + 2];
+	int64_t n = 0;
+
+	if (link_refused(relay, reply))
+		return;
+	for (size_t i = 0; i < reply->elements; i++) {
+		id = redis_text(redis_element(redis_element(reply, i), 0));
+		if (is_own(relay, redis_element(reply, i), &n) && n <= replica->newest)
+			break;
+		n = 0;
+	}
+	if (n == 0 && id.s != NULL) {
+		snprintf(before, sizeof(before), "(%.*s", TEXT_ARG(id));
+		search(relay, text_of(before));
+		return;
+	}
+	log_warn("relay.lost", LOG_INT("sent", replica->sent), LOG_INT("again_from", n));
+	replica->sent = n;
+	snprintf(replica->sent_entry, sizeof(replica->sent_entry), "%.*s",
+	    TEXT_ARG(n > 0 ? id : text_of("0-0")));
+	go_on(relay);
+}
+
+static int
+compare(const char *a, const char *b)
+{
+	struct entry_id x = { 0, 0 }, y = { 0, 0 };
+
+	/* What can't be read is from before the first. */
+	if (entry_id_read(text_of(a), &x) != ERR_OK)
+		x = (struct entry_id){ 0, 0 };
+	if (entry_id_read(text_of(b), &y) != ERR_OK)
+		y = (struct entry_id){ 0, 0 };
+	return entry_id_compare(&x, &y);
+}
+
+/*
+ * All is known. A position behind the stream's end was in what Redis lost: then all that is there is read
+ * again, which changes nothing that is known. An entry of ours that is not there any more was trimmed, or
+ * lost, which only a Redis can do that was started anew, or whose stream ends before it.
+ */
+static void
+judge(struct relay *relay)
+{
+	struct relay_link *link = &relay->link;
+	struct replica *replica = &relay->replica;
+
+	if (compare(replica->position, link->last) > 0)
+		snprintf(replica->position, sizeof(replica->position), "0-0");
+	if (replica->sent > 0 && !link->entry_found &&
+	    (strcmp(replica->server, link->server) != 0 ||
+	        compare(replica->sent_entry, link->last) > 0))
+		search(relay, text_of("+"));
+	else
+		go_on(relay);
+}
+
+/* "run_id:..." among the lines of INFO. Who may not ask knows no run: then only the stream's end tells. */
+static void
+on_info(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+	const char *at = reply->type == REDIS_REPLY_STRING ? strstr(reply->str, "run_id:") : NULL;
+	size_t len = at != NULL ? strcspn(at + 7, "\r\n") : 0;
+
+	snprintf(relay->link.server, sizeof(relay->link.server), "%.*s", (int)len,
+	    at != NULL ? at + 7 : "");
+}
+
+static void
+on_entry(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+	int64_t n;
+
+	if (!link_refused(relay, reply))
+		relay->link.entry_found = is_own(relay, redis_element(reply, 0), &n) &&
+		    n == relay->replica.sent;
+}
+
+static void
+on_end(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+
+	if (!link_refused(relay, reply))
+		snprintf(relay->link.last, sizeof(relay->link.last), "%.*s",
+		    TEXT_ARG(redis_text(redis_element(redis_element(reply, 0), 0))));
+}
+
+/* What beat.c wrote under our name: "token ms ...". */
+static void
+on_host(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+	struct text beat = redis_text(reply);
+	const char *space = beat.s != NULL ? memchr(beat.s, ' ', beat.len) : NULL;
+	char token[REPLICA_TEXT_MAX + 1];
+	int64_t at;
+
+	if (link_refused(relay, reply))
+		return;
+	at = space != NULL ? strtoll(space + 1, NULL, 10) : 0;
+	snprintf(token, sizeof(token), "%.*s", space != NULL ? (int)(space - beat.s) : 0,
+	    space != NULL ? beat.s : "");
+	if (space != NULL && strcmp(token, relay->replica.token) != 0 &&
+	    llabs(relay_redis_ms(relay) - at) < RIVAL_MS) {
+		link_down(relay, "another database takes part under this relay_host");
+		return;
+	}
+	judge(relay);
+}
+
+/* The answers come in order; the last one decides. */
+static void
+on_command_up(void *arg)
+{
+	struct relay *relay = arg;
+	struct relay_link *link = &relay->link;
+	const char *stream = relay->keys.stream, *entry = relay->replica.sent_entry;
+	struct text range[] = { text_of("XRANGE"), text_of(stream), text_of(entry), text_of(entry) };
+	struct text last[] = { text_of("XREVRANGE"), text_of(stream), text_of("+"), text_of("-"),
+		text_of("COUNT"), text_of("1") };
+	struct text host[] = { text_of("HGET"), text_of(relay->keys.hosts),
+		text_of(relay->replica.host) };
+
+	link->entry_found = false;
+	redis_command(link->command, &link->info, "INFO server");
+	redis_command(link->command, &relay->beat.clock, "TIME");
+	redis_send(link->command, &link->entry, range, countof(range));
+	redis_send(link->command, &link->end, last, countof(last));
+	redis_send(link->command, &link->host, host, countof(host));
+}
+
+static void
+on_retry(struct ev_loop *loop, ev_timer *w, int revents)
+{
+	struct relay *relay = w->data;
+
+	(void)loop;
+	(void)revents;
+	relay->link.command = open_one(relay, on_command_up);
+}
+
+void
+link_start(struct relay *relay)
+{
+	struct relay_link *link = &relay->link;
+
+	srandom((unsigned)clock_mono_us());
+	snprintf(link->why, sizeof(link->why), "connecting");
+	link->info = (struct redis_handler){ on_info, relay };
+	link->entry = (struct redis_handler){ on_entry, relay };
+	link->end = (struct redis_handler){ on_end, relay };
+	link->host = (struct redis_handler){ on_host, relay };
+	link->own = (struct redis_handler){ on_own, relay };
+	ev_timer_init(&link->retry, on_retry, 0, 0);
+	link->retry.data = relay;
+	ev_timer_start(relay->loop, &link->retry);
+}
+
+void
+link_stop(struct relay *relay)
+{
+	ev_timer_stop(relay->loop, &relay->link.retry);
+	forget(relay);
+}

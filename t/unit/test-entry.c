@@ -1,0 +1,2 @@
+/* test-entry.c: x */
+int main(void){return 0;}

@@ -1,0 +1,2 @@
+/* test-origins.c: x */
+int main(void){return 0;}
