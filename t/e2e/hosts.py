@@ -274,7 +274,7 @@ class Host(Bed):
 
     def is_here(self):
         """Reaches its relay Redis, and misses nothing?"""
-        return self.readyz() == "ready"
+        return self.sql("SELECT state FROM relay") == [("here",)] and self.readyz() == "ready"
 
     def state(self):
         """What all hosts must agree on."""
