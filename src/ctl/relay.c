@@ -1,4 +1,5 @@
-/* relay.c: milepostctl relay: ending that this host shares with others. It begins by starting milepost-relay. */
+/* relay.c: milepostctl relay: ending that this host shares with others, or that it waits for one.
+ * */
 #include "ctl/args.h"
 #include "store/replica.h"
 
@@ -23,18 +24,38 @@ leave(struct ctl *ctl)
 }
 
 static int
+forget(struct ctl *ctl)
+{
+	const char *name;
+	enum err err;
+
+	args_no_options(ctl);
+	args_expect(ctl, 1, 1, "HOST");
+	name = args_at(ctl, 0);
+	ctl_open(ctl, STORE_BRIEF);
+	err = store_host_forget(ctl->store, text_of(name));
+	if (err == ERR_ABSENT)
+		ctl_fail("%s: knows no host \"%s\"", ctl->config->database, name);
+	ctl_check(ctl, err);
+	printf("%s: forgot host %s\n", ctl->config->database, name);
+	return EXIT_SUCCESS;
+}
+
+static int
 run(struct ctl *ctl)
 {
-	static const struct verb verbs[] = { { "leave", leave }, { NULL, NULL } };
+	static const struct verb verbs[] = { { "leave", leave }, { "forget", forget }, { NULL, NULL } };
 
 	return args_verb(ctl, verbs);
 }
 
 const struct command command_relay = {
 	.name = "relay",
-	.usage = "leave",
-	.summary = "end sharing the progress with other hosts",
-	.details = "To be used once milepost-relay was stopped for good, or before it is to run under\n"
-	    "another name. It is the start of milepost-relay that begins the sharing.\n",
+	.usage = "leave | forget HOST",
+	.summary = "end sharing the progress with other hosts, or with one that is gone",
+	.details = "While milepost-relay does not run: leave, when it was stopped for good, or is to run\n"
+	    "under another name; forget, when another host will never come back, and its name was\n"
+	    "taken out of Redis (HDEL milepost:hosts HOST). It is the start of milepost-relay that\n"
+	    "begins the sharing.\n",
 	.run = run,
 };

@@ -2,9 +2,9 @@
  * merge.h: which of two states wins, where several hosts changed the same thing (docs/relay.md).
  *
  * Both orders are total, and look at nothing but what travels with a state: no clock, no order of
- * arrival. Every change that the contract allows on one host makes the state greater. So each host may
- * simply keep the greater of what it has and what arrives: whatever the order, and however often, all end
- * with the greatest.
+ * arrival. Every change that the contract allows on one host makes the state greater. So each host
+ * may simply keep the greater of what it has and what arrives: whatever the order, and however
+ * often, all end with the greatest.
  */
 #ifndef MODEL_MERGE_H
 #define MODEL_MERGE_H
@@ -18,8 +18,9 @@
 #include <stdint.h>
 
 #define MERGE_HOST_MAX 64
-#define MERGE_LABEL_MAX 254
-#define MERGE_PASSWORD_MAX 255
+/* Far beyond what the programs let in: a shell may have written more. */
+#define MERGE_LABEL_MAX 1024
+#define MERGE_PASSWORD_MAX 1024
 
 enum thing_kind { THING_USER, THING_SESSION, THING_KEY };
 
@@ -44,9 +45,10 @@ struct thing {
 };
 
 /*
- * Below, equal to or above 0, as a is less than, the same as or greater than b (of one kind and id). By
- * life; within it the end is final; then by the number of changes; between equally many the stricter one
- * (inactive) wins, so that a revocation is never undone by chance; then by host and content.
+ * Below, equal to or above 0, as a is less than, the same as or greater than b (of one kind and
+ * id). By life; within it the end is final; then by the number of changes; between equally many the
+ * stricter one (inactive) wins, so that a revocation is never undone by chance; then by host and
+ * content.
  */
 int thing_compare(const struct thing *a, const struct thing *b);
 
@@ -62,17 +64,18 @@ struct weighed {
 };
 
 /*
- * The same for two updates of one life of a session. By generation, for a new run is begun on purpose;
- * within it by what the contract lets not go back: running, failed, processed; rank; progress. Then by
- * seq: of equal ones, the later of those that knew of each other; then by host and content.
+ * The same for two updates of one life of a session. By generation, for a new run is begun on
+ * purpose; within it by what the contract lets not go back: running, failed, processed; rank;
+ * progress. Then by seq: of equal ones, the later of those that knew of each other; then by host
+ * and content.
  *
- * Two hosts that begin a run from the same state begin the same one, so that the updates of one worker may
- * come by different hosts. Processed wins over failed in one run: there is a result.
+ * Two hosts that begin a run from the same state begin the same one, so that the updates of one
+ * worker may come by different hosts. Processed wins over failed in one run: there is a result.
  */
 int weighed_compare(const struct weighed *a, const struct weighed *b);
 
-/* What travels between hosts: the state of a thing, and, of a session, one of its updates. The whole of it
- * is in each, so that nothing depends on what came before. */
+/* What travels between hosts: the state of a thing, and, of a session, one of its updates. The
+ * whole of it is in each, so that nothing depends on what came before. */
 struct change {
 	struct thing thing;
 	bool has_update;

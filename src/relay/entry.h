@@ -2,8 +2,8 @@
  * entry.h: entries of the Redis Stream: names and values, to be read by people too (XRANGE). Pure.
  *
  * What comes from Redis is checked as anything from outside is: whoever may write to the stream may
- * change what this host shows, but not break it. Unknown names are passed over, so that a newer relay
- * may say more.
+ * change what this host shows, but not break it. Unknown names are passed over, so that a newer
+ * relay may say more.
  */
 #ifndef RELAY_ENTRY_H
 #define RELAY_ENTRY_H
@@ -51,8 +51,8 @@ void entry_write(const struct entry *entry, struct entry_args *args);
 void entry_arg(struct entry_args *args, struct text arg);
 void entry_number(struct entry_args *args, int64_t n);
 
-/* Reads count texts, names and values by turns; the entry borrows them. ERR_INPUT: no valid entry; *why
- * (static) is the name of what is wrong or missing. */
+/* Reads count texts, names and values by turns; the entry borrows them. ERR_INPUT: no valid entry;
+ * *why (static) is the name of what is wrong or missing. */
 enum err entry_read(const struct text *fields, size_t count, struct entry *out, const char **why)
     MUST_USE;
 

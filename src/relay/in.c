@@ -81,8 +81,6 @@ take(struct relay *relay, const redisReply *item, bool of_snapshot, struct batch
 		log_warn("relay.odd-entry", LOG_TEXT("entry", id), LOG_STR("field", why));
 		return ERR_OK;
 	}
-	if (of_snapshot && entry.kind == ENTRY_ASK) /* its first entry, which asks nothing */
-		return ERR_OK;
 	if (of_snapshot && entry.kind == ENTRY_END) {
 		origins_trust(&relay->origins, entry.of);
 		batch->ended = true;

@@ -173,7 +173,8 @@ is_own(const struct relay *relay, const redisReply *item, int64_t *n)
 	return own && number > 0;
 }
 
-/* Goes back through the stream for our last entry that was not lost, and from there on sends again. */
+/* Goes back through the stream for our last entry that was not lost, and from there on sends again.
+ * */
 static void
 on_own(void *arg, const redisReply *reply)
 {
@@ -217,9 +218,10 @@ compare(const char *a, const char *b)
 }
 
 /*
- * All is known. A position behind the stream's end was in what Redis lost: then all that is there is read
- * again, which changes nothing that is known. An entry of ours that is not there any more was trimmed, or
- * lost, which only a Redis can do that was started anew, or whose stream ends before it.
+ * All is known. A position behind the stream's end was in what Redis lost: then all that is there
+ * is read again, which changes nothing that is known. An entry of ours that is not there any more
+ * was trimmed, or lost, which only a Redis can do that was started anew, or whose stream ends
+ * before it.
  */
 static void
 judge(struct relay *relay)
@@ -237,7 +239,8 @@ judge(struct relay *relay)
 		go_on(relay);
 }
 
-/* "run_id:..." among the lines of INFO. Who may not ask knows no run: then only the stream's end tells. */
+/* "run_id:..." among the lines of INFO. Who may not ask knows no run: then only the stream's end
+ * tells. */
 static void
 on_info(void *arg, const redisReply *reply)
 {

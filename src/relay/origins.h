@@ -1,4 +1,5 @@
-/* origins.h: of each host, how much has arrived here, and whether something before it is missing. */
+/* origins.h: of each host, how much has arrived here, and whether something before it is missing.
+ * */
 #ifndef RELAY_ORIGINS_H
 #define RELAY_ORIGINS_H
 
@@ -37,15 +38,16 @@ enum err origins_save(struct origins *origins, struct store *store) MUST_USE;
 
 void origins_fini(struct origins *origins);
 
-/* Something numbered n came from there, and before it `after`. Returns whether that shows for the first
- * time that something is missing. */
+/* Something numbered n came from there, and before it `after`. Returns whether that shows for the
+ * first time that something is missing. */
 bool origins_hear(struct origins *origins, struct text name, int64_t n, int64_t after);
 
 /* The host says that all up to n is in the stream, n itself as this entry. */
 void origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at);
 
-/* The stream was read up to position, and its last entry (zero: it has none) was not before any of those
- * that were claimed, unless these are gone. Returns one of which something turns out to be missing. */
+/* The stream was read up to position, and its last entry (zero: it has none) was not before any of
+ * those that were claimed, unless these are gone. Returns one of which something turns out to be
+ * missing. */
 const char *origins_check(struct origins *origins, const struct entry_id *position,
     const struct entry_id *last);
 

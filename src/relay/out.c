@@ -1,9 +1,9 @@
 /*
  * out.c: this host's changes on their way into the stream, in order, many at a time.
  *
- * In a backlog, after Redis was away, what is changed now does not wait for its turn: it is sent at once,
- * behind what waits of the same session, as entries that are not counted. When their turn comes they are
- * sent again; who has them already loses nothing by that.
+ * In a backlog, after Redis was away, what is changed now does not wait for its turn: it is sent at
+ * once, behind what waits of the same session, as entries that are not counted. When their turn
+ * comes they are sent again; who has them already loses nothing by that.
  */
 #include "base/log.h"
 #include "model/id.h"

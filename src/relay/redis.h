@@ -1,6 +1,6 @@
 /*
- * redis.h: one connection to a Redis server, once: it comes up, carries commands, and goes down. Whoever
- * wants another opens another. Commands are answered in order.
+ * redis.h: one connection to a Redis server, once: it comes up, carries commands, and goes down.
+ * Whoever wants another opens another. Commands are answered in order.
  *
  * hiredis's asynchronous interface knows no timeouts; here, who does not answer is down.
  */
@@ -27,8 +27,8 @@ struct redis_options {
 	int64_t timeout_ms;   /* of connecting, and of any answer */
 };
 
-/* on_down is called once, at any time but from within redis_open and redis_close, and nothing after it;
- * the connection remains to be closed. why is valid during the call. */
+/* on_down is called once, at any time but from within redis_open and redis_close, and nothing after
+ * it; the connection remains to be closed. why is valid during the call. */
 struct redis_hooks {
 	void *arg;
 	void (*on_up)(void *arg);
@@ -41,8 +41,8 @@ struct redis_handler {
 	void *arg;
 };
 
-/* Begins to connect. ERR_SYSTEM: it can't be begun (a name that is not known, say; names are looked up
- * here, which may take its time); why gets one line. The caller closes *out. */
+/* Begins to connect. ERR_SYSTEM: it can't be begun (a name that is not known, say; names are looked
+ * up here, which may take its time); why gets one line. The caller closes *out. */
 enum err redis_open(struct ev_loop *loop, const struct redis_options *options,
     const struct redis_hooks *hooks, struct redis **out, struct buf *why) MUST_USE;
 void redis_close(struct redis **redis);

@@ -45,7 +45,8 @@ go_back(struct relay *relay, const struct replica *before, enum err err)
 		    LOG_STR("error", store_error(relay->store)));
 }
 
-/* Whoever only reads here never checkpoints, so we do. What fails is tried again after the next one. */
+/* Whoever only reads here never checkpoints, so we do. What fails is tried again after the next
+ * one. */
 static void
 tidy(struct relay *relay)
 {

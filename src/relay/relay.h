@@ -1,10 +1,10 @@
 /*
  * relay.h: one relay: a database, a bell, and while Redis is there two connections to it. On one it
- * writes (out.c, beat.c, snapshot.c), on the other it follows the stream (in.c); link.c brings both up and
- * down together, and finds out what Redis may have lost meanwhile.
+ * writes (out.c, beat.c, snapshot.c), on the other it follows the stream (in.c); link.c brings both
+ * up and down together, and finds out what Redis may have lost meanwhile.
  *
- * Everything happens on one loop in one thread. What must not be forgotten is in the database; this struct
- * may vanish at any moment.
+ * Everything happens on one loop in one thread. What must not be forgotten is in the database; this
+ * struct may vanish at any moment.
  */
 #ifndef RELAY_RELAY_H
 #define RELAY_RELAY_H
@@ -117,14 +117,15 @@ struct relay {
 	bool failed; /* the loop was ended because going on makes no sense */
 };
 
-/* Begins to work on an open database that takes part; the rest is done by the loop. All borrowed. */
+/* Begins to work on an open database that takes part; the rest is done by the loop. All borrowed.
+ * */
 void relay_start(struct relay *relay);
 /* Writes down how far it is, and closes all that it opened. */
 void relay_stop(struct relay *relay);
 
-/* Runs fn in a transaction after all that is new here was captured; then commits, rings the bell if *ring
- * was set, and sends what was captured. What fn did to replica and origins is undone on failure. fn may be
- * NULL. The failure is logged. */
+/* Runs fn in a transaction after all that is new here was captured; then commits, rings the bell if
+ * *ring was set, and sends what was captured. What fn did to replica and origins is undone on
+ * failure. fn may be NULL. The failure is logged. */
 typedef enum err (*relay_fn)(struct relay *relay, void *arg, bool *ring);
 enum err relay_transact(struct relay *relay, relay_fn fn, void *arg) MUST_USE;
 

@@ -1,10 +1,10 @@
 /*
  * snapshot.c: all that another host knows, for one that has missed something.
  *
- * Who asks writes that into the stream; so whoever reads it there has read all before it. The host that
- * something is missing of answers at once; any other that misses nothing of it, after a while. One alone
- * gets the right to, and writes to a stream of the snapshot's own, which the asking host reads beside the
- * shared one. Both are merged by the same rule, so nothing has to be waited for.
+ * Who asks writes that into the stream; so whoever reads it there has read all before it. The host
+ * that something is missing of answers at once; any other that misses nothing of it, after a while.
+ * One alone gets the right to, and writes to a stream of the snapshot's own, which the asking host
+ * reads beside the shared one. Both are merged by the same rule, so nothing has to be waited for.
  */
 #include "base/digest.h"
 #include "base/log.h"
@@ -157,6 +157,18 @@ finish(struct relay *relay)
 	buf_fini(&sound);
 }
 
+/* It is kept for a while from its newest entry on. */
+static void
+keep_it(struct relay *relay)
+{
+	struct text args[] = { text_of("EXPIRE"), { NULL, 0 }, text_of(KEPT_SECONDS) };
+	char key[256];
+
+	answer_key(relay, "snapshot", key, sizeof(key));
+	args[1] = text_of(key);
+	redis_send(relay->link.command, &relay->snapshot.ignored, args, countof(args));
+}
+
 static void
 next_chunk(struct relay *relay)
 {
@@ -169,9 +181,11 @@ next_chunk(struct relay *relay)
 		    LOG_STR("error", store_error(relay->store)));
 		drop_answer(relay); /* who waits for it asks again */
 		set_due(relay);
-	} else if (snapshot->waiting == 0) {
-		finish(relay);
+		return;
 	}
+	if (snapshot->waiting == 0)
+		finish(relay);
+	keep_it(relay);
 }
 
 static void
@@ -197,9 +211,6 @@ on_taken(void *arg, const redisReply *reply)
 {
 	struct relay *relay = arg;
 	struct relay_snapshot *snapshot = &relay->snapshot;
-	struct text args[3] = { text_of("EXPIRE"), { NULL, 0 }, text_of(KEPT_SECONDS) };
-	struct entry first = { .host = text_of(relay->replica.host) };
-	char key[256];
 
 	if (link_refused(relay, reply))
 		return;
@@ -212,14 +223,7 @@ on_taken(void *arg, const redisReply *reply)
 	snapshot->waiting = 0;
 	snapshot->kind = THING_KEY;
 	snapshot->id[0] = '\0';
-	/* A question without an answer, so that the key exists and can be given its end. */
-	first.kind = ENTRY_ASK;
-	first.nonce = text_of(snapshot->answers[0].nonce);
-	first.of = first.host;
-	add(relay, &first);
-	answer_key(relay, "snapshot", key, sizeof(key));
-	args[1] = text_of(key);
-	redis_send(relay->link.command, &snapshot->ignored, args, countof(args));
+	next_chunk(relay);
 }
 
 static void

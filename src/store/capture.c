@@ -1,4 +1,5 @@
-/* capture.c: finds what was changed on this host, whoever changed it, by what differs from what is kept. */
+/* capture.c: finds what was changed on this host, whoever changed it, by what differs from what is
+ * kept. */
 #include "store/account.h"
 #include "store/replica.h"
 #include "store/thing.h"

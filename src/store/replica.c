@@ -1,4 +1,5 @@
-/* replica.c: this host's part: how far it is, what it has for the others, and what it knows of them. */
+/* replica.c: this host's part: how far it is, what it has for the others, and what it knows of
+ * them. */
 #include "store/replica.h"
 
 #include "store/account.h"
@@ -252,6 +253,15 @@ store_host_seen(struct store *store, const struct replica_host *host)
 	statement_bind_int(&st, 5, host->seen_at);
 	statement_row(&st);
 	return statement_done(&st, ERR_OK);
+}
+
+enum err
+store_host_forget(struct store *store, struct text name)
+{
+	struct statement st = statement_use(store, SQL_HOST_FORGET);
+
+	statement_bind_text(&st, 1, name);
+	return statement_delete(&st);
 }
 
 enum err

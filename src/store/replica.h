@@ -1,10 +1,11 @@
 /*
- * replica.h: this host's part in what several hosts share: what is new here for the others (capture, out),
- * what of theirs is shown here (apply), and how far either is. docs/relay.md says why it is right.
+ * replica.h: this host's part in what several hosts share: what is new here for the others
+ * (capture, out), what of theirs is shown here (apply), and how far either is. docs/relay.md says
+ * why it is right.
  *
- * All of it is in the database itself, written in the transaction that it is about. Functions that write
- * do so inside the caller's transaction. Texts are borrowed as in event.h. Besides the common errors,
- * none of these functions has one that is not named.
+ * All of it is in the database itself, written in the transaction that it is about. Functions that
+ * write do so inside the caller's transaction. Texts are borrowed as in event.h. Besides the common
+ * errors, none of these functions has one that is not named.
  */
 #ifndef STORE_REPLICA_H
 #define STORE_REPLICA_H
@@ -40,9 +41,9 @@ enum err store_replica_load(struct store *store, struct replica *out) MUST_USE;
 enum err store_replica_save(struct store *store, const struct replica *replica) MUST_USE;
 
 /*
- * Takes part from now on, under this name: all users, sessions, keys and newest updates that there are
- * become changes of this host. In a transaction of its own; a large database is locked for some seconds.
- * ERR_CONFLICT: it takes part already.
+ * Takes part from now on, under this name: all users, sessions, keys and newest updates that there
+ * are become changes of this host. In a transaction of its own; a large database is locked for some
+ * seconds. ERR_CONFLICT: it takes part already.
  */
 enum err store_replica_join(struct store *store, struct text host, int64_t now) MUST_USE;
 
@@ -50,9 +51,9 @@ enum err store_replica_join(struct store *store, struct text host, int64_t now) 
 enum err store_replica_leave(struct store *store) MUST_USE;
 
 /*
- * Notes what is new since replica->revision and replica->authority as changes of this host, and moves
- * them and replica->newest on; at most limit updates: *whole says whether these were all. What
- * store_apply did is no change of this host if replica_skip was called before the commit.
+ * Notes what is new since replica->revision and replica->authority as changes of this host, and
+ * moves them and replica->newest on; at most limit updates: *whole says whether these were all.
+ * What store_apply did is no change of this host if replica_skip was called before the commit.
  */
 enum err store_capture(struct store *store, struct replica *replica, int64_t now, size_t limit,
     bool *whole) MUST_USE;
@@ -61,8 +62,8 @@ enum err store_capture(struct store *store, struct replica *replica, int64_t now
 enum err store_capture_due(struct store *store, const struct replica *replica, bool *due) MUST_USE;
 
 /*
- * Merges a change of another host into what is here; *changed is set to true if it changed anything. All
- * that is new here must have been captured within the same transaction.
+ * Merges a change of another host into what is here; *changed is set to true if it changed
+ * anything. All that is new here must have been captured within the same transaction.
  */
 enum err store_apply(struct store *store, const struct change *change, bool *changed) MUST_USE;
 
@@ -73,8 +74,8 @@ enum err store_replica_skip(struct store *store, struct replica *replica) MUST_U
 enum err store_replica_level(struct store *store, int64_t n) MUST_USE;
 
 /*
- * One numbered change of this host. change is NULL where nothing is left of it (the update was pruned,
- * or its session deleted). Returns whether to go on.
+ * One numbered change of this host. change is NULL where nothing is left of it (the update was
+ * pruned, or its session deleted). Returns whether to go on.
  */
 typedef bool (*store_out_fn)(void *arg, int64_t n, const struct change *change);
 
@@ -96,8 +97,8 @@ enum err store_out_ids(struct store *store, int64_t after, size_t limit, store_o
 enum err store_out_trim(struct store *store, int64_t sent, int64_t before, int64_t until, size_t limit)
     MUST_USE;
 
-/* Everything that is known: each thing after (kind, id), a session with its newest update, in their order,
- * at most limit. Begin with THING_KEY, the first, and an empty id. n is 0. */
+/* Everything that is known: each thing after (kind, id), a session with its newest update, in their
+ * order, at most limit. Begin with THING_KEY, the first, and an empty id. n is 0. */
 enum err store_things_after(struct store *store, enum thing_kind kind, struct text id, size_t limit,
     store_out_fn fn, void *arg) MUST_USE;
 
@@ -118,6 +119,9 @@ enum err store_host_each(struct store *store, store_host_fn fn, void *arg) MUST_
 enum err store_host_heard(struct store *store, struct text name, int64_t n, bool doubt) MUST_USE;
 enum err store_host_seen(struct store *store, const struct replica_host *host) MUST_USE;
 
+/* A host that will never come back is of no account any more. ERR_ABSENT: no such host. */
+enum err store_host_forget(struct store *store, struct text name) MUST_USE;
+
 /* Writes whether the relay reaches Redis, and why not. */
 enum err store_replica_state(struct store *store, bool here, const char *error, int64_t now) MUST_USE;
 
@@ -131,11 +135,11 @@ struct replica_status {
 	int64_t waiting;  /* changes that are not in the stream yet */
 	int64_t doubts;   /* hosts of which something is missing until a snapshot has come */
 };
-/* ERR_ABSENT: nothing is shared. Counts what waits, so not for every request. */
+/* ERR_ABSENT: nothing is shared. */
 enum err store_replica_status(struct store *store, struct replica_status *out) MUST_USE;
 
-/* What is wrong with the relay at this time, in one sentence; NULL: nothing, or there is none to be had.
- * The text is borrowed from status, or static. */
+/* What is wrong with the relay at this time, in one sentence; NULL: nothing, or there is none to be
+ * had. The text is borrowed from status, or static. */
 const char *replica_trouble(const struct replica_status *status, int64_t now);
 
 #endif

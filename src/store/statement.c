@@ -139,7 +139,7 @@ static const char *const texts[SQL__MAX] = {
 	    " alive_at = ?2, error = ?3",
 	[SQL_RELAY_STATUS] =
 	    "SELECT host, state, since, alive_at, error,"
-	    " (SELECT count(*) FROM relay_out o WHERE o.n > relay.sent),"
+	    " ifnull((" NEWEST("relay_out") "), 0) - sent,"
 	    " (SELECT count(*) FROM relay_host WHERE doubt) FROM relay",
 	/* A database from a backup must not give out numbers that others know already. */
 	[SQL_RELAY_LEVEL] =
@@ -153,6 +153,8 @@ static const char *const texts[SQL__MAX] = {
 	    "INSERT INTO relay_host (name, state, lag_ms, waiting, seen_at)"
 	    " VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT (name) DO UPDATE SET state = excluded.state,"
 	    " lag_ms = excluded.lag_ms, waiting = excluded.waiting, seen_at = excluded.seen_at",
+
+	[SQL_HOST_FORGET] = "DELETE FROM relay_host WHERE name = ?1",
 
 	[SQL_THING_GET] =
 	    "SELECT " THING_COLUMNS ", t.shown, t.number FROM relay_thing t"

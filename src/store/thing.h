@@ -1,6 +1,6 @@
 /*
- * thing.h: rows of relay_thing, and the rows of user, session and key that are made from them. Inside
- * src/store only; replica.c, capture.c and apply.c build on it.
+ * thing.h: rows of relay_thing, and the rows of user, session and key that are made from them.
+ * Inside src/store only; replica.c, capture.c and apply.c build on it.
  */
 #ifndef STORE_THING_H
 #define STORE_THING_H

@@ -56,7 +56,7 @@ def test_commands():
         assert shown.returncode == 0 and f"milepostctl {command}" in shown.stdout, command
 
 
-@pytest.mark.parametrize("program", ["milepost-ws", "milepost-api"])
+@pytest.mark.parametrize("program", ["milepost-ws", "milepost-api", "milepost-relay"])
 def test_programs(program):
     """Options are in the manuals; a wrong one is named."""
     manual = read(f"man/{program}.8")
@@ -67,7 +67,7 @@ def test_programs(program):
     assert wrong.returncode == 2 and "nonsense" in wrong.stderr
 
 
-@pytest.mark.parametrize("program", ["ws", "api"])
+@pytest.mark.parametrize("program", ["ws", "api", "relay"])
 def test_events(program):
     """Every event that a program logs is in its manual."""
     manual = read(f"man/milepost-{program}.8")

@@ -350,7 +350,7 @@ async def test_as_a_user_of_their_own():
 # --- systemd ---
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not installed")
-@pytest.mark.parametrize("program", ["milepost-ws", "milepost-api"])
+@pytest.mark.parametrize("program", ["milepost-ws", "milepost-api", "milepost-relay"])
 def test_unit(tmp_path, program):
     """systemd finds little in the unit that could be given up, and knows every key of it."""
     unit = tmp_path / f"{program}.service"
@@ -361,4 +361,6 @@ def test_unit(tmp_path, program):
         pytest.skip("this systemd can't judge a file")
     assert "nknown key" not in result.stderr and "ailed to parse" not in result.stderr, result.stderr
     found = re.search(r"Overall exposure level for .*: ([\d.]+)", result.stdout)
-    assert found and float(found[1]) <= EXPOSURE_MAX, result.stdout + result.stderr
+    # The relay's unit has what a connection to another host costs.
+    most = EXPOSURE_MAX + (1.0 if program == "milepost-relay" else 0)
+    assert found and float(found[1]) <= most, result.stdout + result.stderr

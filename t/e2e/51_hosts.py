@@ -7,6 +7,7 @@ programs of a host; with an append-only file and without.
 """
 import asyncio
 import collections
+import datetime
 import json
 import os
 import random
@@ -240,6 +241,14 @@ class Chaos:
                 session)]
             assert max(generation)[0] <= tops[0][0][0]
 
+    def check_clocks(self):
+        """They were as far apart as was meant; what all agreed on was agreed on all the same."""
+        last = [max(update["updated_at"] for update in self.answered[self.own[host][0]]) for host in self.hosts]
+        times = [datetime.datetime.fromisoformat(t.rstrip("Z")) for t in last]
+        for host, time in zip(self.hosts, times):
+            apart = (time - times[-1]).total_seconds()
+            assert abs(apart - host.skew) < 60, (host.name, apart, host.skew)
+
     def check_watchers(self):
         """Nobody was shown anything twice, or going back within a run; all were shown the end."""
         rank = {"uploading": 0, "transcribing": 10, "extracting_notes": 30, "processed": 40, "failed": 50}
@@ -288,6 +297,7 @@ async def test_chaos(append_only, capsys):
             chaos.check_own()
             chaos.check_shared()
             chaos.check_watchers()
+            chaos.check_clocks()
         finally:
             with capsys.disabled():
                 print(f"\n{append_only=}, {'namespaces' if cluster.is_real else 'loopback'}:",

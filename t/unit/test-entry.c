@@ -1,4 +1,5 @@
-/* test-entry.c: entries are read as they were written, and nothing that is no entry is taken for one. */
+/* test-entry.c: entries are read as they were written, and nothing that is no entry is taken for
+ * one. */
 #include "relay/entry.h"
 
 #include <setjmp.h>

@@ -65,7 +65,8 @@ test_order_of_updates(void **state)
 	}
 }
 
-/* Nothing but the very same update is equal: each member decides where all before it are the same. */
+/* Nothing but the very same update is equal: each member decides where all before it are the same.
+ * */
 static void
 test_only_the_same_is_equal(void **state)
 {
@@ -189,7 +190,8 @@ deliver(void *arg, const size_t *order)
 	all->orders++;
 }
 
-/* Hosts that know part of each other's updates post on: every order of what they posted ends alike. */
+/* Hosts that know part of each other's updates post on: every order of what they posted ends alike.
+ * */
 static void
 test_every_permutation_ends_alike(void **state)
 {

@@ -1,6 +1,6 @@
 /*
- * test-replica.c: several hosts' databases, by their real files: what is captured, how it is merged in
- * whatever order, and that nothing comes back as an echo.
+ * test-replica.c: several hosts' databases, by their real files: what is captured, how it is merged
+ * in whatever order, and that nothing comes back as an echo.
  */
 #include "base/text.h"
 #include "store/account.h"
@@ -456,7 +456,8 @@ test_ends(void **state)
 	assert_int_equal(number(b, "SELECT count(DISTINCT run) FROM event"), 2);
 }
 
-/* A session that was deleted and made again is another one: late updates of the first are nothing. */
+/* A session that was deleted and made again is another one: late updates of the first are nothing.
+ * */
 static void
 test_lives(void **state)
 {

@@ -130,6 +130,51 @@ test_refused(void **state)
 	assert_int_equal(in_sandbox(run_refused), 0);
 }
 
+/* The network's variant lets TCP and UDP through, and no other family, known or not. */
+static int
+run_network(enum sandbox sandbox)
+{
+	enum sandbox again = sandbox_enter_network();
+
+	/* A second filter only takes: what the first refuses stays refused. */
+	EXPECT(again == sandbox);
+	if (sandbox == SANDBOX_ON)
+		EXPECT(is_refused(socket(AF_INET, SOCK_STREAM, 0)));
+	return 0;
+}
+
+static int
+run_in_network(void)
+{
+	if (sandbox_enter_network() != SANDBOX_ON)
+		return 0;
+	EXPECT(socket(AF_INET, SOCK_STREAM, 0) >= 0);
+	EXPECT(socket(AF_INET, SOCK_DGRAM, 0) >= 0);
+	EXPECT(socket(AF_INET6, SOCK_STREAM, 0) >= 0 || errno == EAFNOSUPPORT);
+	EXPECT(socket(AF_UNIX, SOCK_STREAM, 0) >= 0);
+	for (int family = 0; family < 50; family++)
+		if (family != AF_UNIX && family != AF_INET && family != AF_INET6)
+			EXPECT(is_refused(socket(family, SOCK_RAW, 0)));
+	EXPECT(is_refused(fork()));
+	return 0;
+}
+
+static void
+test_network(void **state)
+{
+	pid_t pid = fork();
+	int status;
+
+	(void)state;
+	assert_true(pid >= 0);
+	if (pid == 0)
+		_exit(run_in_network());
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(in_sandbox(run_network), 0);
+}
+
 /* Threads share the filter. */
 static void *
 try_socket(void *arg)
@@ -204,6 +249,7 @@ main(void)
 		cmocka_unit_test(test_always),
 		cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_allowed),
+		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_twice),
 		cmocka_unit_test(test_names),
 	};
