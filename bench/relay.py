@@ -21,10 +21,10 @@ os.environ["MILEPOST_BUILD"] = str(pathlib.Path(sys.argv[1]).resolve() if len(sy
 
 from bed import eventually  # noqa: E402
 from hosts import Cluster  # noqa: E402
-from swarm import Watcher  # noqa: E402
+from swarm import Watcher, until  # noqa: E402
 
-LAGS, PACE = 600, 0.02      # updates one by one, so many seconds apart
-BULK, SESSIONS = 40000, 100  # updates that wait when the stream is opened
+LAGS, PACE = 300, 0.02      # updates one by one, so many seconds apart
+BULK, SESSIONS = 20000, 100  # updates that wait when the stream is opened
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -61,8 +61,7 @@ async def lag(cluster):
         reply = await asyncio.to_thread(a.report, session, "transcribing", 40, message=str(i))
         assert reply.status == 200
         await asyncio.sleep(PACE)
-    while len(seen[b]) < LAGS:
-        await asyncio.sleep(0.01)
+    await until(lambda: len(seen[b]) == LAGS, "all arrives")
     across = [(seen[b][m] - seen[a][m]) * 1000 for m in posted]
     whole = [(seen[b][m] - posted[m]) * 1000 for m in posted]
     local = [(seen[a][m] - posted[m]) * 1000 for m in posted]

@@ -75,8 +75,11 @@ def test_deletion(cluster):
     assert a.newest(session) is None
     assert a.report(session, "uploading", 5).status == 200
     eventually(lambda: b.newest(session), "its update arrives")
-    b.sql("DELETE FROM key WHERE name = (SELECT max(name) FROM key)")  # an operator's shell
+    b.ctl("key", "add", "short-lived")
+    eventually(lambda: a.sql("SELECT 1 FROM key WHERE name = 'short-lived'"), "a key arrives")
+    b.sql("DELETE FROM key WHERE name = 'short-lived'")  # an operator's shell
     cluster.wait_agreed()
+    assert not a.sql("SELECT 1 FROM key WHERE name = 'short-lived'")
 
 
 def test_every_update_in_order(cluster):
