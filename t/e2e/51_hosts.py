@@ -252,6 +252,7 @@ class Chaos:
     def check_watchers(self):
         """Nobody was shown anything twice, or going back within a run; all were shown the end."""
         rank = {"uploading": 0, "transcribing": 10, "extracting_notes": 30, "processed": 40, "failed": 50}
+        assert {host for (host, _), seen in self.seen.items() if seen} == set(self.hosts)
         for (host, session), seen in self.seen.items():
             revisions = [update["revision"] for update in seen]
             assert revisions == sorted(set(revisions)), (host.name, "twice, or out of order")

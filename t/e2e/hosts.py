@@ -216,6 +216,8 @@ class Host(Bed):
         # What Redis's absence makes a relay say is no alert.
         super().__init__(**{"relay_redis": f"{self.wire.address}:{port}", "relay_host": self.name,
                             "relay_timeout": "2s", **config})
+        self.secret = cluster.secret  # a token is good on all hosts
+        self.hidden = [self.secret]
 
     def __enter__(self):
         super().__enter__()
@@ -307,6 +309,7 @@ class Cluster:
         self.count, self.config, self.skews = count, config, skews
         self.redis_config = redis or {}
         self.is_real = has_namespaces()
+        self.secret = secrets.token_urlsafe(48)
 
     def __enter__(self):
         self.stack = contextlib.ExitStack()

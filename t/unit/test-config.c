@@ -50,6 +50,14 @@ static const struct {
 	{ "commit_group_max", "64", "1", "1" },
 	{ "busy_timeout", "4000ms", "1500ms", "1500ms" },
 	{ "wal_max", "1073741824", "64m", "67108864" },
+	{ "relay_redis", "", "a:6379 /b.sock", "a:6379 /b.sock" },
+	{ "relay_host", "", "host1", "host1" },
+	{ "relay_user", "", "milepost", "milepost" },
+	{ "relay_password_file", "", "/x", "/x" },
+	{ "relay_prefix", "milepost", "other", "other" },
+	{ "relay_stream_max", "1000000", "10", "10" },
+	{ "relay_stream_age", "86400000ms", "2d", "172800000ms" },
+	{ "relay_timeout", "5000ms", "2s", "2000ms" },
 };
 
 /* Loads this text as a file; why gets what follows the file's name. */
@@ -226,6 +234,9 @@ test_bounds(void **state)
 		{ "commit_group_max", "0", "1", "10000", "10001" },
 		{ "busy_timeout", NULL, "0s", "1m", "60001ms" },
 		{ "wal_max", "8191k", "8m", "70368744177664", "70368744177665" },
+		{ "relay_stream_max", "9", "10", "1000000000", "1000000001" },
+		{ "relay_stream_age", "999ms", "1s", "366d", "367d" },
+		{ "relay_timeout", "1999ms", "2s", "60s", "60001ms" },
 	};
 	struct buf why = BUF_INIT(4096);
 

@@ -884,7 +884,9 @@ test_migration(void **state)
 	add_session(bed->store, one, NULL);
 	report(bed->store, one, "uploading", 10);
 	store_close(&bed->store);
-	shell(bed->path, "DROP TABLE ticket; ALTER TABLE event DROP COLUMN stored_ms;"
+	shell(bed->path, "DROP TRIGGER relay_top_deleted; DROP TABLE relay; DROP TABLE relay_thing;"
+	    "DROP TABLE relay_top; DROP TABLE relay_out; DROP TABLE relay_host;"
+	    "DROP TABLE ticket; ALTER TABLE event DROP COLUMN stored_ms;"
 	    "DROP TABLE active; DROP TRIGGER active_deleted; DROP INDEX session_patient;"
 	    "PRAGMA user_version = 1");
 	assert_refused(bed->path, STORE_READ, ERR_CONFLICT, "its schema is 1, this program needs ");
