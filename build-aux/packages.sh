@@ -30,8 +30,8 @@ as_root() {
 	fi
 }
 
-# Installs what is missing of the named packages. nginx's package would start a server of its own on
-# port 80: while it is being installed, policy-rc.d (where nobody has one) forbids that.
+# Installs what is missing of the named packages. Those of nginx and Redis would start servers of their
+# own: while they are being installed, policy-rc.d (where nobody has one) forbids that.
 install_missing() {
 	missing=
 	for package in "$@"; do
@@ -45,7 +45,7 @@ install_missing() {
 	echo "installing:$missing"
 	policy=/usr/sbin/policy-rc.d
 	case " $missing " in
-	*" nginx "*) [ -e $policy ] && policy= ;;
+	*" nginx "* | *" redis-server "*) [ -e $policy ] && policy= ;;
 	*) policy= ;;
 	esac
 	if [ -n "$policy" ]; then
