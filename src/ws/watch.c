@@ -7,6 +7,7 @@
 #include "ws/server.h"
 
 #include <stddef.h>
+#include <sys/socket.h>
 
 #define REPLAY_BATCH 64u /* rows: some 20 KB, well below the socket's buffer */
 #define SECONDS_MAX 86400 /* a deadline further off is looked at again then */
@@ -352,6 +353,16 @@ heartbeat_room(const struct conn *conn)
 	return conn->transport->answers ? (size_t)conn->server->config->send_queue_max : 0;
 }
 
+/* Its last words may lie unread: the loop looks at deadlines and at sockets in the order that it likes. */
+static bool
+has_spoken(const struct conn *conn)
+{
+	char byte;
+
+	return (conn->io.events & EV_READ) != 0 &&
+	    recv(conn->io.fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 static void
 heartbeat(struct conn *conn)
 {
@@ -361,7 +372,8 @@ heartbeat(struct conn *conn)
 	int64_t silence_max = 2 * interval - interval / 16;
 
 	forgive(conn, server->now_ms - conn->heartbeat_ms);
-	if (conn->transport->answers && server->now_ms - conn->heard_ms >= silence_max) {
+	if (conn->transport->answers && server->now_ms - conn->heard_ms >= silence_max &&
+	    !has_spoken(conn)) {
 		conn_lose(conn, "the client was silent for two heartbeats");
 		return;
 	}

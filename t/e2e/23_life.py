@@ -123,17 +123,28 @@ async def test_heartbeat():
 
 
 async def test_a_stopped_process_drops_nobody():
-    """While milepost-ws itself stands still its clients are not silent; it goes on with them."""
+    """While milepost-ws itself stands still its clients are not silent; it goes on with them, those too whose
+    pongs it has not read yet."""
     with Bed(ws=2, heartbeat_interval="1s") as bed:
         session, token = bed.session(), bed.therapist()
         async with bed.watch(session, token, direct=0) as ws, bed.watch(session, token, direct=1) as clock:
+            with Wire(bed, session, token) as late:
+                while late.receive()[0] != PING:
+                    pass
+                bed.procs["ws0"].send_signal(signal.SIGSTOP)
+                late.send(frame(PONG))
+                for _ in range(3):
+                    assert (await receive(clock))["type"] == "ping"
+                bed.procs["ws0"].send_signal(signal.SIGCONT)
+                late.send(frame(PING, b"still here"))
+                while late.receive() != (PONG, b"still here"):
+                    pass
             assert (await receive(ws))["type"] == "ping"
             bed.procs["ws0"].send_signal(signal.SIGSTOP)
             for _ in range(3):
                 assert (await receive(clock))["type"] == "ping"
             bed.procs["ws0"].send_signal(signal.SIGCONT)
-            for _ in range(2):
-                assert (await receive(ws))["type"] == "ping"
+            assert (await receive(ws))["type"] == "ping"
             bed.report(session, "uploading", 1)
             assert (await update(ws))["progress"] == 1
 
