@@ -10,8 +10,8 @@ DAY = 86400
 FILL = """
 INSERT INTO event (session, run, status, rank, outcome, progress, message, eta, updated_at, created_at)
 WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < :events)
-SELECT i % :sessions + 1, i % :sessions + 1, 'transcribing', 10, 'running', 45, 'Transcribing audio with Whisper...', 30,
-       unixepoch() - iif(i < :old, :age, 0), unixepoch() - :age
+SELECT i % :sessions + 1, i % :sessions + 1, 'transcribing', 10, 'running', 45,
+       'Transcribing audio with Whisper...', 30, unixepoch() - iif(i < :old, :age, 0), unixepoch() - :age
 FROM n
 """
 

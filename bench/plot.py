@@ -38,7 +38,8 @@ def bars(values, x, y):
         top = y + TITLE + i * ROW
         length = max(1, room * value / most)
         yield f'<text x="{x + LABEL - 8}" y="{top + 13}" text-anchor="end">{escape(name)}</text>'
-        yield f'<rect class="{kind(name)}" x="{x + LABEL}" y="{top + 2}" width="{length:.1f}" height="{ROW - 6}" rx="2"/>'
+        yield (f'<rect class="{kind(name)}" x="{x + LABEL}" y="{top + 2}" width="{length:.1f}" height="{ROW - 6}" '
+               'rx="2"/>')
         yield f'<text class="value" x="{x + LABEL + length + 6:.1f}" y="{top + 13}">{value:.3g}</text>'
 
 

@@ -63,8 +63,8 @@ def rows(head, lines):
         return "| " + " | ".join(cell.ljust(width) if i == 0 else cell.rjust(width)
                                  for i, (cell, width) in enumerate(zip(row, widths))) + " |"
 
-    rule = "|" + "|".join("-" * (width + 2) if i == 0 else "-" * (width + 1) + ":" for i, width in enumerate(widths)) + "|"
-    return "\n".join([line(head), rule, *map(line, lines)]) + "\n"
+    rule = ["-" * (width + 2) if i == 0 else "-" * (width + 1) + ":" for i, width in enumerate(widths)]
+    return "\n".join([line(head), f"|{'|'.join(rule)}|", *map(line, lines)]) + "\n"
 
 
 def parts(values):
@@ -92,7 +92,8 @@ def targets(medians):
         unit = f" {target.unit}" if target.unit else ""
         if value is None:
             continue
-        lines.append([f"{target.number}. {target.what}", f"{'≥' if target.at_least else '≤'} {target.limit:,g}{unit}",
+        lines.append([f"{target.number}. {target.what}",
+                      f"{'≥' if target.at_least else '≤'} {target.limit:,g}{unit}",
                       f"{value:,.0f}" if value >= 100 else f"{value:.2f}",
                       "reached" if target.is_reached(value) else "**not reached**"])
     return rows(["", "must be", "measured", ""], lines) if lines else ""

@@ -104,7 +104,8 @@ class System(bed.Bed):
     def add_to_site(self, name):
         text = (HERE / "nginx" / name).read_text().replace("/var/log/nginx/", f"{self.dir}/log/")
         (self.dir / "nginx" / name).write_text(text)
-        self.change_nginx("        location = / {", f'        include "{self.dir}/nginx/{name}";\n\n        location = / {{')
+        before = "        location = / {"
+        self.change_nginx(before, f'        include "{self.dir}/nginx/{name}";\n\n{before}')
 
     # --- for the load client ---
 
