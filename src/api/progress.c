@@ -12,6 +12,7 @@
 #define BODY_MAX (16u << 10)
 #define NO_SESSION "Session not found"
 #define HISTORY_MAX 10000 /* updates in one answer; ?since= gets the next ones */
+#define HISTORY_BYTES (16u << 20) /* likewise: of long texts there are fewer */
 #define NO_PROGRESS "No progress yet"
 
 static void
@@ -257,7 +258,7 @@ on_update(void *arg, const struct progress *progress)
 	buf_puts(history->out, history->any ? "," : "[");
 	history->any = true;
 	message_write_progress(history->out, progress, history->with_revision);
-	return history->out->err == ERR_OK;
+	return history->out->err == ERR_OK && history->out->len < HISTORY_BYTES;
 }
 
 static enum err

@@ -55,3 +55,20 @@ def test_who_may_read(bed):
     assert get(bed, own, bearer=bed.worker_key).status == 403
     assert get(bed, own, bearer=bed.admin_key).status == 200
     assert get(bed, own, bearer=bed.token(bed.user("therapist", is_active=0))).status == 401
+
+
+def test_long_history(bed):
+    """What is too long for one answer comes in several, by since."""
+    session, token = bed.session(), bed.therapist()
+    bed.report(session, "uploading", 1)
+    bed.sql("INSERT INTO event (session, run, status, rank, outcome, progress, message, error, updated_at, created_at) "
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 6000) "
+            "SELECT e.session, e.run, 'failed', 50, 'failed', 1, replace(printf('%1024s', ''), ' ', char(1)), "
+            "replace(printf('%1024s', ''), ' ', char(1)), e.updated_at, e.created_at FROM n, "
+            "(SELECT * FROM event WHERE session = (SELECT number FROM session WHERE id = ?)) e", session)
+    seen, since = [], 0
+    while page := bed.http("GET", f"/api/sessions/{session}/progress/history?since={since}", bearer=token).json:
+        seen += [update["revision"] for update in page]
+        since = seen[-1]
+        assert len(page) < 6001
+    assert seen == [revision for revision, _ in bed.stored(session)]
