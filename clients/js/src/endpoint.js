@@ -1,0 +1,134 @@
+// endpoint.js: the URLs of one session, and the plain requests to them.
+import { LostError, RefusedError } from "./errors.js";
+
+const SCHEMES = ["http:", "https:", "ws:", "wss:"];
+const PASSING = [408, 429]; // of the 4xx: these may be different the next time
+
+/** @typedef {import("./index.js").Progress} Progress */
+
+/**
+ * @param {string | URL} url
+ * @returns {string} without a slash at its end
+ */
+function baseOf(url) {
+  let base;
+
+  try {
+    base = new URL(url);
+  } catch {
+    throw new TypeError(`url: ${url} is no absolute URL`);
+  }
+  if (!SCHEMES.includes(base.protocol))
+    throw new TypeError(`url: ${url} does not begin with http://, https://, ws:// or wss://`);
+  return base.protocol.replace("ws", "http") + "//" + base.host + base.pathname.replace(/\/+$/, "");
+}
+
+/**
+ * What a response that is no success stands for. Only Milepost itself can refuse: a proxy between us may
+ * do to one transport what it does not do to another.
+ * @param {Response} response
+ */
+async function errorOf(response) {
+  const { status, headers } = response;
+  const isProblem = headers.get("Content-Type")?.startsWith("application/problem+json");
+  const seconds = Number(headers.get("Retry-After"));
+
+  if (isProblem && status < 500 && !PASSING.includes(status))
+    return new RefusedError((await response.json()).detail, status);
+  await response.body?.cancel();
+  return new LostError(`HTTP status ${status}`, seconds > 0 ? seconds * 1000 : 0);
+}
+
+/** One session of one server. */
+export class Endpoint {
+  #base;
+  #session;
+  #fetch;
+
+  /**
+   * @param {string | URL} url
+   * @param {string} sessionId
+   * @param {typeof fetch} fetch
+   */
+  constructor(url, sessionId, fetch) {
+    this.#base = baseOf(url);
+    this.#session = encodeURIComponent(sessionId);
+    this.#fetch = fetch;
+  }
+
+  /** @param {Record<string, string>} query */
+  socketUrl(query) {
+    return `${this.#base.replace(/^http/, "ws")}/api/sessions/ws/${this.#session}?${new URLSearchParams(query)}`;
+  }
+
+  /**
+   * Opens the stream of events.
+   * @param {Record<string, string>} query
+   * @param {Record<string, string>} headers
+   * @param {AbortSignal} signal
+   * @throws {RefusedError | LostError}
+   */
+  async events(query, headers, signal) {
+    const search = new URLSearchParams(query).toString();
+
+    return this.#request(`/api/sessions/${this.#session}/events${search && `?${search}`}`, {
+      headers: { Accept: "text/event-stream", ...headers },
+      signal,
+    });
+  }
+
+  /**
+   * What of the credentials goes into a connection's URL: nothing, the token, or a ticket for it.
+   * @param {string} auth - header, query or ticket
+   * @param {string} token
+   * @param {AbortSignal} signal
+   * @returns {Promise<Record<string, string>>}
+   * @throws {RefusedError | LostError}
+   */
+  async credentials(auth, token, signal) {
+    if (auth !== "ticket") return auth === "query" ? { token } : {};
+    const response = await this.#request("/milepost/v1/ticket", {
+      method: "POST",
+      headers: { Authorization: `Bearer ${token}` },
+      signal,
+    });
+    const { ticket } = await response.json();
+
+    return { ticket };
+  }
+
+  /**
+   * The updates of the current run that are later than the revision, oldest first: at most as many
+   * as one answer holds.
+   * @param {string} token
+   * @param {number} since
+   * @param {AbortSignal} signal
+   * @returns {Promise<Progress[]>}
+   * @throws {RefusedError | LostError}
+   */
+  async history(token, since, signal) {
+    try {
+      const response = await this.#request(
+        `/api/sessions/${this.#session}/progress/history?since=${since}`,
+        { headers: { Authorization: `Bearer ${token}` }, signal },
+      );
+
+      return await response.json();
+    } catch (error) {
+      if (error instanceof RefusedError && error.reason === "No progress yet") return [];
+      throw error;
+    }
+  }
+
+  /**
+   * @param {string} path
+   * @param {RequestInit} init
+   */
+  async #request(path, init) {
+    const fetch = this.#fetch; // called as a function: a browser's takes no other object
+    const response = await fetch(this.#base + path, { cache: "no-store", ...init });
+
+    if (!response.ok) throw await errorOf(response);
+    return response;
+  }
+}
