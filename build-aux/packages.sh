@@ -11,7 +11,7 @@ CLANG_PACKAGES="libclang-rt-14-dev"
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
 sqlite3 spawn-fcgi procps systemd node-eventsource redis-server iproute2 iptables faketime stunnel4
 chromium chromium-driver python3-selenium
-nodejs node-ws node-react node-react-test-renderer node-typescript"
+nodejs node-ws node-react node-react-test-renderer node-typescript mypy python3-setuptools python3-wheel"
 # To measure: what Milepost stands beside.
 BENCH_PACKAGES="python3 python3-websockets libnginx-mod-nchan python3-fastapi python3-uvicorn python3-uvloop
 python3-httptools"

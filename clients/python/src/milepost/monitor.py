@@ -1,0 +1,230 @@
+"""monitor.py: watches a session until it ends, over as many connections as that takes."""
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import inspect
+import json
+import logging
+import ssl
+import time
+import urllib.parse
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypedDict, Union
+
+import websockets
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from milepost import transfer
+
+log = logging.getLogger("milepost")
+
+connect: Any = getattr(websockets, "connect")  # made when it is asked for, so unknown to type checkers
+
+Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
+
+FROM_THE_CURRENT = 2 ** 53 - 1  # never given out: the server begins with the current update, and numbers it
+ENDED, REFUSED, RESTARTING, FULL = 1000, 1008, 1012, 1013
+FULL_FLOOR = 5.0
+BAD_TOKEN = "Invalid authentication"  # the one refusal that another token may change
+PASSING = (408, 429)  # of the 4xx: these may be different the next time
+OPEN_TIMEOUT, CLOSE_TIMEOUT = 10.0, 1.0
+RENEWAL_MARGIN = 60.0
+
+
+class Progress(TypedDict):
+    """An update of a session's progress, as the server sends it."""
+
+    session_id: str
+    status: str
+    progress: int
+    message: str
+    updated_at: str
+    created_at: str
+    estimated_time_remaining: int | None
+    error: str | None
+    revision: int
+
+
+class Refused(Exception):
+    """The server said no, and would say it again: in its words, with the close code or HTTP status."""
+
+    def __init__(self, reason: str, code: int) -> None:
+        super().__init__(reason)
+        self.reason, self.code = reason, code
+
+
+class _Lost(Exception):
+    """The connection is gone, or did not come about: the next one may fare better."""
+
+    def __init__(self, cause: object, floor: float = 0.0, code: int | None = None) -> None:
+        super().__init__(cause)
+        self.floor, self.code = floor, code
+
+
+class _Credentials:
+    """The token, from wherever it comes."""
+
+    def __init__(self, source: Token) -> None:
+        self.source, self.taken = source, ""
+        self.refused: str | None = None  # since something was heard
+
+    async def take(self) -> str:
+        """Refused: it is the one that was refused. _Lost: the caller's function failed."""
+        try:
+            token = self.source if isinstance(self.source, str) else self.source()
+            self.taken = await token if inspect.isawaitable(token) else token
+        except Exception as error:
+            raise _Lost(error) from error
+        if self.taken == self.refused:
+            raise Refused(BAD_TOKEN, REFUSED)
+        return self.taken
+
+    def heed(self, refusal: Refused) -> None:
+        """Raises the refusal, unless there may be a better token."""
+        if refusal.reason != BAD_TOKEN or isinstance(self.source, str) or self.refused is not None:
+            raise refusal
+        self.refused = self.taken
+
+    def renewal(self) -> float | None:
+        """The seconds until the token is to be renewed; None: never."""
+        if isinstance(self.source, str):
+            return None
+        left = _expiry(self.taken) - time.time()
+        return None if left <= 0 or left == float("inf") else max(left - RENEWAL_MARGIN, left / 2, 1.0)
+
+
+def _expiry(token: str) -> float:
+    """When a JSON Web Token expires; infinity if it does not say."""
+    try:
+        payload = token.split(".")[1]
+        return float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
+    except (IndexError, KeyError, TypeError, ValueError):
+        return float("inf")
+
+
+class _Connection:
+    """One WebSocket. The members raise Refused and _Lost; close is to be called in any case."""
+
+    def __init__(self, base: str, session_id: str, credentials: _Credentials, tls: ssl.SSLContext | None) -> None:
+        self.base = base.removeprefix("http").removeprefix("ws")
+        self.session, self.credentials, self.tls = urllib.parse.quote(session_id, safe=""), credentials, tls
+        self.socket: Any = None
+        self.renewal: asyncio.Task[None] | None = None
+
+    async def open(self, since: int | None, by_ticket: bool) -> None:
+        token = await self.credentials.take()
+        query: dict[str, Any] = {"since": FROM_THE_CURRENT if since is None else since}
+        if by_ticket:
+            query["ticket"] = await self.ticket(token)
+        url = f"ws{self.base}/api/sessions/ws/{self.session}?{urllib.parse.urlencode(query)}"
+        try:
+            self.socket = await connect(url, subprotocols=None if by_ticket else ["bearer", token], ssl=self.tls,
+                                        open_timeout=OPEN_TIMEOUT, close_timeout=CLOSE_TIMEOUT, ping_interval=None)
+        except (InvalidHandshake, OSError) as error:
+            raise _of_handshake(error) from error
+        self.renewal = asyncio.create_task(self.keep_fresh())
+
+    async def ticket(self, token: str) -> str:
+        url = f"http{self.base}/milepost/v1/ticket"
+        try:
+            reply = await asyncio.to_thread(transfer.post, url, token, timeout=OPEN_TIMEOUT, tls=self.tls)
+            answer = json.loads(reply.body)
+        except (OSError, ValueError) as error:
+            raise _Lost(error) from error
+        if reply.status != 200:
+            raise _of_status(reply.status, reply.retry_after, answer.get("detail"))
+        return str(answer["ticket"])
+
+    async def keep_fresh(self) -> None:
+        while (seconds := self.credentials.renewal()) is not None:
+            await asyncio.sleep(seconds)
+            with contextlib.suppress(Exception):  # it is asked for again, as long as there is time
+                token = await self.credentials.take()
+                await self.socket.send(json.dumps({"type": "refresh", "token": token}))
+
+    async def receive(self, silence: float) -> Any:
+        """The next message; None: the session has ended."""
+        try:
+            async with asyncio.timeout(silence):
+                return json.loads(await self.socket.recv())
+        except TimeoutError:
+            raise _Lost("it fell silent") from None
+        except ValueError as error:
+            raise _Lost(error) from error  # not from Milepost
+        except ConnectionClosed as closed:
+            return _of_close(closed)
+
+    async def close(self) -> None:
+        if self.renewal is not None:
+            self.renewal.cancel()
+        if self.socket is not None:
+            await self.socket.close()
+
+
+def _of_close(closed: ConnectionClosed) -> None:
+    """Returns if the session has ended, raises what else happened."""
+    code, reason = (None, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
+    if code == REFUSED:
+        raise Refused(reason, code)
+    if code != ENDED:
+        raise _Lost(closed, FULL_FLOOR if code == FULL else 0.0, code)
+
+
+def _of_handshake(error: Exception) -> Exception:
+    """The library has two classes for an HTTP refusal, an old one and a new one."""
+    response: Any = getattr(error, "response", error)
+    status = getattr(response, "status_code", None)
+    return _Lost(error) if status is None else _of_status(status, transfer.retry_after(response.headers))
+
+
+def _of_status(status: int, floor: float, detail: str | None = None) -> Exception:
+    if 400 <= status < 500 and status not in PASSING:
+        return Refused(detail or f"HTTP status {status}", status)
+    return _Lost(f"HTTP status {status}", floor)
+
+
+async def monitor_session(url: str, session_id: str, token: Token, *, since: int | None = None,
+                          ticket: bool = False, silence: float = 60.0, first_pause: float = 0.5,
+                          last_pause: float = 30.0, tls: ssl.SSLContext | None = None) -> AsyncIterator[Progress]:
+    """Yields the session's updates, and returns when the session has ended.
+
+    A connection that is lost, or silent for so many seconds, is replaced by another after a pause, which
+    doubles from the first to the last and is partly drawn. From the first update on, none is missed and
+    none comes twice.
+
+    url is where Milepost is, as https://example.org. token is the user's JSON Web Token, or a function
+    (a coroutine's, perhaps) that gives one: it is asked for each connection, and before its token expires.
+    since is the newest revision that is known, 0 for the whole run; left out, the first update is the
+    current one. With ticket, no connection has the token itself. tls is for https; its default trusts whom
+    the system does.
+
+    Refused: the server said no. ValueError: the url is none. What the token's function raises is taken for
+    a failure that passes.
+    """
+    base = transfer.base_of(url, ("https", "http", "wss", "ws"))
+    credentials = _Credentials(token)
+    pauses = transfer.Backoff(first_pause, last_pause)
+    while True:
+        connection = _Connection(base, session_id, credentials, tls)
+        try:
+            await connection.open(since, ticket)
+            while (message := await connection.receive(silence)) is not None:
+                pauses.reset()
+                credentials.refused = None
+                if "type" not in message:
+                    since = message["revision"]
+                    yield message
+            return
+        except Refused as refusal:
+            credentials.heed(refusal)
+            continue
+        except _Lost as lost:
+            if lost.code == RESTARTING:
+                pauses.reset()
+            pause = pauses.draw(lost.floor)
+            log.info("session %s: the connection was lost (%s); the next one in %.1f s", session_id, lost, pause)
+        finally:
+            await connection.close()
+        await asyncio.sleep(pause)

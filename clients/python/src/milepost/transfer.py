@@ -1,0 +1,73 @@
+"""transfer.py: what both halves need of HTTP: requests that don't follow redirects, and pauses between tries."""
+from __future__ import annotations
+
+import http.client
+import random
+import ssl
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Mapping
+from email.message import Message
+from typing import Any, NamedTuple
+
+
+class Backoff:
+    """Pauses that double from the first to the last; half of each is drawn, so that many clients don't
+    come back at once."""
+
+    def __init__(self, first: float, last: float) -> None:
+        self.first, self.last, self.next = first, last, first
+
+    def draw(self, floor: float = 0.0) -> float:
+        """The next pause. It follows the floor, and so is drawn there too."""
+        pause = self.next * random.uniform(0.5, 1.0)
+        self.next = min(self.next * 2, self.last)
+        return floor + pause
+
+    def reset(self) -> None:
+        self.next = self.first
+
+
+class Reply(NamedTuple):
+    status: int
+    body: bytes
+    retry_after: float
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect would take the key to whom it was not meant for."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def base_of(url: str, schemes: tuple[str, ...]) -> str:
+    """The URL without a slash at its end. ValueError: it is none, or of another scheme."""
+    if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)) or not urllib.parse.urlsplit(url).hostname:
+        raise ValueError(f"url: {url!r} does not begin with {' or '.join(f'{s}://' for s in schemes)} and a host")
+    return url.rstrip("/")
+
+
+def retry_after(headers: Mapping[str, str] | Message) -> float:
+    """The seconds that Retry-After asks for; 0 where it does not."""
+    value = headers.get("Retry-After") or ""
+    return float(value) if value.isdecimal() else 0.0
+
+
+def post(url: str, bearer: str, body: bytes = b"", content_type: str | None = None, *, timeout: float,
+         tls: ssl.SSLContext | None = None) -> Reply:
+    """One POST. OSError: it could not be made, or had no answer that is HTTP."""
+    headers = {"Authorization": f"Bearer {bearer}"}
+    if content_type is not None:
+        headers["Content-Type"] = content_type
+    opener = urllib.request.build_opener(_NoRedirect, urllib.request.HTTPSHandler(context=tls))
+    try:
+        try:
+            answer = opener.open(urllib.request.Request(url, body, headers, method="POST"), timeout=timeout)
+        except urllib.error.HTTPError as error:
+            answer = error  # a status that is no success is an answer, too
+        with answer:
+            return Reply(answer.status, answer.read(), retry_after(answer.headers))
+    except http.client.HTTPException as error:
+        raise OSError(f"no answer: {error!r}") from error
