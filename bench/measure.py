@@ -19,8 +19,7 @@ from workloads import WORKLOADS, figures
 SYSTEMS = [Floor, FloorTcp, Milepost, MilepostTcp, Null, Nchan, Replaced, Kept, KeptMany, Pruned, *CROWDS]
 SIDES = {side.name: (system, side) for system in SYSTEMS for side in system.SIDES}
 
-ELSEWHERE_MAX = 0.15  # CPUs that something else may use while we measure ...
-TRIES = 3             # ... or we try anew, up to so many times
+ELSEWHERE_MAX = 0.15  # CPUs that something else may use while we measure, or we try anew
 FILES = 1 << 17
 
 EPILOG = f"""
@@ -45,6 +44,8 @@ def parse(argv):
     parser.add_argument("--system", action="append", default=[], metavar="NAME", help="only this; again for more")
     parser.add_argument("--rounds", type=int, metavar="N", help="medians of so many (default 3)")
     parser.add_argument("--quick", action="store_true", help="one round, a second a measurement")
+    parser.add_argument("--tries", type=int, default=3, metavar="N",
+                        help="measure up to so many times where something else keeps the machine busy (default 3)")
     parser.add_argument("--json", metavar="FILE", help="write every measurement's figures there, too")
     args = parser.parse_args(argv)
     args.rounds = args.rounds or (1 if args.quick else 3)
@@ -75,13 +76,13 @@ def is_disturbed(figures):
     return figures["elsewhere"] > ELSEWHERE_MAX and "beside" not in figures
 
 
-def measure(name, workload, quick):
+def measure(name, workload, args):
     """The figures of one measurement; the least disturbed of some, where something else kept the machine busy."""
     kind, side = SIDES[name]
     tries = []
-    while not tries or is_disturbed(tries[-1]) and len(tries) < TRIES:
+    while not tries or is_disturbed(tries[-1]) and len(tries) < args.tries:
         with kind(workload.sessions) as system:
-            tries.append(run_load(system, side, workload, quick))
+            tries.append(run_load(system, side, workload, args.quick))
     return min(tries, key=lambda figures: figures["elsewhere"])
 
 
@@ -114,7 +115,7 @@ def take_turns(workload, names, args):
             for name in names:
                 say(f"{workload.name}, round {turn + 1} of {args.rounds}: {name}")
                 try:
-                    found[name].append(measure(name, workload, args.quick))
+                    found[name].append(measure(name, workload, args))
                 except LoadError as error:
                     print(f"bench: {error}", file=sys.stderr)
                     failed[name] = str(error)
@@ -164,7 +165,7 @@ def main():
         with open(args.json, "w") as file:
             json.dump(found, file, indent=1)
     if not (args.workload or args.system or args.quick):
-        results.write(medians, left_out, args)
+        results.write(medians, left_out, shlex.join(["bench/run", *sys.argv[1:]]))
 
 
 if __name__ == "__main__":

@@ -126,7 +126,7 @@ def commit():
 
 HEAD = """# Results of the bench
 
-Written by `{command}` on {date}{commit}: medians of {rounds} rounds in which the systems take turns, each started
+Written by `{command}` on {date}{commit}: medians of rounds in which the systems take turns, each started
 anew for each measurement. Absolute figures are this machine's and move from run to run; what counts is the ratio to
 the floor in the same run. How to read the tables stands in [README.md](README.md).
 
@@ -144,11 +144,10 @@ Left out: uWebSockets, which no package of Debian 12 has{left_out}; a soak's mem
 """
 
 
-def write(medians, left_out, args):
+def write(medians, left_out, command):
     """bench/RESULTS.md and bench/results.svg."""
-    command = "bench/run" + (f" --rounds {args.rounds}" if args.rounds != 3 else "")
     text = HEAD.format(command=command, date=time.strftime("%Y-%m-%d", time.gmtime()), commit=commit(),
-                       rounds=args.rounds, machine=machine(), versions=versions(), targets=targets(medians),
+                       machine=machine(), versions=versions(), targets=targets(medians),
                        left_out="".join(f"; {said}" for said in left_out))
     text += "\n".join(table(WORKLOADS[name], values) for name, values in medians.items())
     (HERE / "RESULTS.md").write_text(text)
