@@ -99,11 +99,17 @@ def held():
     if not under:
         yield
         return
-    with subprocess.Popen([*under, "sh", "-c", "echo; cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    # Holds on until our end of the pipe is closed, however we end.
+    reader, writer = os.pipe()
+    holder = subprocess.Popen([*under, "sh", "-c", f"echo; cat <&{reader}"], pass_fds=[reader], stdout=subprocess.PIPE)
+    os.close(reader)
+    try:
         if not holder.stdout.read(1):
             sys.exit(f"bench: {shlex.join(under)} does not run what it is given")
         yield
-        holder.stdin.close()
+    finally:
+        os.close(writer)
+        holder.wait()
 
 
 def take_turns(workload, names, args):

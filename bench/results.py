@@ -104,7 +104,7 @@ def output(*command):
 
 
 def versions():
-    lines = []
+    lines = [output(str(bed.BUILD / "milepost-ws"), "--version")]
     for package in PACKAGES:
         version = output("dpkg-query", "-W", "-f", "${Version}", package)
         if version:
@@ -118,15 +118,9 @@ def machine():
     return f"{count} × {cpu[1] if cpu else platform.machine()}, Linux {platform.release()}"
 
 
-def commit():
-    top = HERE.parent
-    found = output("git", "-C", str(top), "describe", "--always", "--dirty", "--exclude=*")
-    return f", commit {found}" if found else ""
-
-
 HEAD = """# Results of the bench
 
-Written by `{command}` on {date}{commit}: medians of rounds in which the systems take turns, each started
+Written by `{command}` on {date}: medians of rounds in which the systems take turns, each started
 anew for each measurement. Absolute figures are this machine's and move from run to run; what counts is the ratio to
 the floor in the same run. How to read the tables stands in [README.md](README.md).
 
@@ -146,7 +140,7 @@ Left out: uWebSockets, which no package of Debian 12 has{left_out}; a soak's mem
 
 def write(medians, left_out, command):
     """bench/RESULTS.md and bench/results.svg."""
-    text = HEAD.format(command=command, date=time.strftime("%Y-%m-%d", time.gmtime()), commit=commit(),
+    text = HEAD.format(command=command, date=time.strftime("%Y-%m-%d", time.gmtime()),
                        machine=machine(), versions=versions(), targets=targets(medians),
                        left_out="".join(f"; {said}" for said in left_out))
     text += "\n".join(table(WORKLOADS[name], values) for name, values in medians.items())
