@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import struct
@@ -37,17 +38,24 @@ RUN, REPORT, WATCH, EVENTS = blocks(section("Try it"))
 OPTIONS = re.findall(r"`(./run .*?)`", section("Try it"))
 
 
-@pytest.fixture
-def clone(tmp_path):
-    """The sources as somebody cloned them: without var/, which ./run makes. What it builds is kept for the next."""
-    (TOP / "build-run").mkdir(exist_ok=True)
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """The sources as somebody cloned them; what ./run built where they really are is taken over."""
+    folder = tmp_path_factory.mktemp("clone")
     for path in TOP.iterdir():
         if path.name not in ("var", ".git"):
-            (tmp_path / path.name).symlink_to(path)
+            (folder / path.name).symlink_to(path)
     flags = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     with flags:
         fcntl.ioctl(flags, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
-    return tmp_path
+    return folder
+
+
+@pytest.fixture
+def clone(sources):
+    """The clone as ./run finds it the first time: without var/."""
+    yield sources
+    shutil.rmtree(sources / "var")
 
 
 @contextlib.contextmanager
