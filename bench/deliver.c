@@ -5,6 +5,7 @@
  * where there is a rate, when it is due. One is delivered when every watcher of its session has it.
  */
 #include "base/clock.h"
+#include "bell/bell.h"
 #include "beside.h"
 #include "fatal.h"
 #include "load.h"
@@ -25,6 +26,7 @@ struct update {
 	size_t session;
 	size_t missing; /* watchers that do not have it yet */
 	int64_t posted_us;
+	int64_t rung_us; /* the first ring of the bell after that; 0: none yet */
 };
 
 struct deliver {
@@ -33,6 +35,9 @@ struct deliver {
 	struct posters posters;
 	struct source timer;
 	int timer_fd;
+	struct source ring;
+	struct bell *bell; /* NULL: nobody listens */
+	uint64_t unrung;   /* the first update for which the bell has not rung */
 	struct update *updates; /* owned; n % UNDELIVERED_MAX is its place */
 	uint64_t next;          /* the next update's number */
 	uint64_t due;           /* with a rate: how many are due but not posted */
@@ -42,6 +47,7 @@ struct deliver {
 	/* what is measured */
 	uint64_t posted, refused, deliveries, late, stray;
 	struct samples latencies; /* from before the POST to each watcher's having parsed it */
+	struct samples commits;   /* from the bell to each watcher's having parsed it */
 	struct samples lasts;     /* to the last watcher's having it */
 	struct samples answers;   /* to the POST's answer */
 };
@@ -121,6 +127,21 @@ refuse(struct deliver *d, uint64_t n)
 	u->n = u->n == n ? 0 : u->n;
 }
 
+/* The bell rings after a commit: of what was posted before, as long as one update at a time is under
+ * way. With more, some are taken for committed too early. */
+static void
+on_ring(struct source *source, uint32_t events)
+{
+	struct deliver *d =
+	    (struct deliver *)(void *)((char *)source - offsetof(struct deliver, ring));
+	int64_t now = clock_mono_us();
+
+	(void)events;
+	bell_heard(d->bell);
+	for (; d->unrung < d->next; d->unrung++)
+		d->updates[d->unrung % UNDELIVERED_MAX].rung_us = now;
+}
+
 static void
 on_answer(void *arg, struct poster *poster, int status, struct text body)
 {
@@ -154,6 +175,9 @@ on_text(void *arg, struct watcher *watcher, struct text payload)
 		    TEXT_ARG(payload));
 	us = clock_mono_us() - u->posted_us;
 	samples_add(&d->latencies, us);
+	/* Where the frame was read before the bell, it came at once. */
+	if (d->bell != NULL)
+		samples_add(&d->commits, u->rung_us > 0 ? u->posted_us + us - u->rung_us : 0);
 	d->deliveries++;
 	if (--u->missing > 0)
 		return;
@@ -184,6 +208,7 @@ deliver_for(struct deliver *d, double seconds)
 
 	d->posted = d->refused = d->deliveries = d->late = d->stray = d->due = 0;
 	samples_reset(&d->latencies);
+	samples_reset(&d->commits);
 	samples_reset(&d->lasts);
 	samples_reset(&d->answers);
 	d->over = false;
@@ -203,6 +228,16 @@ start_timer(struct deliver *d)
 	if (d->timer_fd < 0 || timerfd_settime(d->timer_fd, 0, &every, NULL) != 0)
 		fatal("timerfd: %s", strerror(errno));
 	loop_add(&d->load->loop, d->timer_fd, &d->timer, EPOLLIN);
+}
+
+static void
+start_listening(struct deliver *d)
+{
+	int fd;
+
+	if (bell_open(d->load->bell, &d->bell) != ERR_OK || bell_listen(d->bell, &fd) != ERR_OK)
+		fatal("the bell of %s: %s", d->load->bell, strerror(errno));
+	loop_add(&d->load->loop, fd, &d->ring, EPOLLIN);
 }
 
 static void
@@ -226,6 +261,7 @@ write_result(struct deliver *d, int64_t us, const struct usage *before, const st
 	    (unsigned long long)d->late, (unsigned long long)d->stray);
 	write_samples("latency_us", &d->latencies);
 	write_samples("last_us", &d->lasts);
+	write_samples("commit_us", &d->commits);
 	write_samples("answer_us", &d->answers);
 	putchar(',');
 	usage_write_cpu(&d->load->trees, before, after, stdout);
@@ -238,7 +274,7 @@ void
 deliver_run(struct load *load)
 {
 	struct deliver d = { .load = load, .next = load->first, .timer.on_ready = on_timer,
-		.timer_fd = -1, .over = true };
+		.timer_fd = -1, .ring.on_ready = on_ring, .unrung = load->first, .over = true };
 	struct usage before, after;
 	int64_t from_us, us;
 
@@ -252,6 +288,8 @@ deliver_run(struct load *load)
 	posters_init(&d.posters, load->poster_count);
 	if (load->rate > 0)
 		start_timer(&d);
+	if (load->bell != NULL)
+		start_listening(&d);
 	deliver_for(&d, load->warmup);
 	usage_read_pss(&load->trees, &before);
 	usage_read_cpu(&load->trees, &before);
@@ -266,7 +304,10 @@ deliver_run(struct load *load)
 	posters_fini(&d.posters);
 	if (d.timer_fd >= 0)
 		close(d.timer_fd);
+	if (d.bell != NULL)
+		bell_close(&d.bell);
 	samples_fini(&d.latencies);
+	samples_fini(&d.commits);
 	samples_fini(&d.lasts);
 	samples_fini(&d.answers);
 	free(d.updates);

@@ -43,6 +43,8 @@ static const struct setting {
 	{ "rate", KIND_NUMBER, AT(rate), "N", "updates a second, whatever is undelivered" },
 	{ "warmup", KIND_NUMBER, AT(warmup), "SECONDS", "before measuring (default 0.5)" },
 	{ "seconds", KIND_NUMBER, AT(seconds), "SECONDS", "of measuring (default 3)" },
+	{ "bell", KIND_TEXT, AT(bell), "DATABASE",
+	    "deliver: listen at its bell, and tell the time from there, which is after the commit" },
 	{ "beside", KIND_TEXT, AT(beside), "COMMAND",
 	    "deliver: run it while measuring, which goes on until it has ended;\n"
 	    "updates that are refused with 503 are counted then" },

@@ -38,6 +38,7 @@ struct load {
 	double rate;        /* updates a second; 0: as fast as the window lets */
 	double warmup, seconds;
 	const char *beside; /* a command to run while measuring; NULL: none */
+	const char *bell;   /* a database at whose bell to listen; NULL: none */
 	uint64_t first;     /* the number of the first update: none of an earlier run has it */
 };
 

@@ -26,6 +26,7 @@ COLUMNS = [
     ("connections_per_s", "connects/s", "{:,.0f}"),
     ("latency p50", "p50 ms", "{:.2f}"),
     ("latency p99", "p99 ms", "{:.2f}"),
+    ("commit p50", "from commit p50 ms", "{:.2f}"),
     ("answer p50", "answered p50 ms", "{:.2f}"),
     ("answer p99", "answered p99 ms", "{:.2f}"),
     ("answer max", "answered max ms", "{:.1f}"),
@@ -33,7 +34,6 @@ COLUMNS = [
     ("memory grown", "memory grown KB", "{:,.0f}"),
     ("beside", "pruned in s", "{:.1f}"),
     ("refused", "refused", "{:,.0f}"),
-    ("sent within 1 ms", "sent within 1 ms", "{:.0%}"),
     ("elsewhere", "CPUs elsewhere", "{:.2f}"),
 ]
 
@@ -49,9 +49,9 @@ def check_build():
             sys.exit(f"bench: there is no {bed.BUILD / program}; make bench-programs")
 
 
-def floor_of(name, names):
-    """What a system is compared to: the floor by the same way; where there is none, what was measured first."""
-    return FLOORS.get(name) or ("floor-nginx" if "floor-nginx" in names else names[0])
+def floor_of(name, workload):
+    """What a system is compared to: the floor by the same way; where there is none, the first system."""
+    return FLOORS.get(name) or ("floor-nginx" if "floor-nginx" in workload.sides else workload.sides[0])
 
 
 def rows(head, lines):
@@ -75,7 +75,7 @@ def parts(values):
 
 def table(workload, medians):
     for name, values in medians.items():
-        if floor := medians.get(floor_of(name, list(medians))):
+        if floor := medians.get(floor_of(name, workload)):
             values["ratio"] = values["cost"] / floor["cost"]
     columns = [column for column in COLUMNS if any(column[0] in values for values in medians.values())]
     lines = [[name, *(form.format(values[key]) if key in values else "" for key, _, form in columns), parts(values)]

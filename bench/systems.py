@@ -168,14 +168,10 @@ class Milepost(System):
         bed.Bed.ready(self)
 
     def load_args(self, by):
-        return super().load_args(by) + ["--post-header", f"Authorization: Bearer {self.worker_key}"]
+        return super().load_args(by) + ["--post-header", f"Authorization: Bearer {self.worker_key}", "--bell", self.db]
 
     def post_args(self, by):
         return super().post_args("nginx")
-
-    def figures(self):
-        told = self.metric("lag_seconds_count")
-        return {"sent within 1 ms": self.metric('lag_seconds_bucket{le="0.001"}') / told} if told else {}
 
     SIDES = [
         Watched("milepost", "unix", ["ws0"]),
@@ -194,9 +190,6 @@ class MilepostTcp(Milepost):
     def ready(self):
         for program, port in (("api", self.port), ("ws", self.tcp_port)):
             bed.eventually(lambda: answers(port, f"/milepost/{program}/readyz"), f"{program} is ready")
-
-    def figures(self):
-        return {}
 
     SIDES = [Watched("milepost-tcp", "tcp", ["ws0"])]
 

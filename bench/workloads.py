@@ -11,7 +11,8 @@ class Workload:
     unit: str         # what the cost is told for: a key of the load client's result
     sides: list       # in which order they are measured
     seconds: float = 3
-    apart: tuple = () # processes whose cost is told, but not counted
+    apart: tuple = ()    # processes whose cost is told, but not counted
+    alone: bool = False  # one update is under way at a time, so that the bell tells its commit
 
     def load_args(self, quick):
         args = [str(arg) for arg in self.args]
@@ -25,13 +26,14 @@ WIDE = ["deliver", "--watchers", 8000, "--posters", 16, "--window", 32]
 
 WORKLOADS = {w.name: w for w in [
     Workload("fan-out-1000", "One session, 1,000 watchers, the next update when all have the last",
-             ["deliver", "--watchers", 1000], 1, "deliveries", ALL),
+             ["deliver", "--watchers", 1000], 1, "deliveries", ALL, alone=True),
     Workload("fan-out-5000", "One session, 5,000 watchers, the next update when all have the last",
-             ["deliver", "--watchers", 5000], 1, "deliveries", ALL),
+             ["deliver", "--watchers", 5000], 1, "deliveries", ALL, alone=True),
     Workload("wide", "8,000 sessions with a watcher each, 16 posters, at most 32 updates undelivered",
              WIDE, 8000, "updates", ALL),
     Workload("steady", "100 updates a second to 100 watchers, from before the POST to the parsed frame",
-             ["deliver", "--watchers", 100, "--posters", 64, "--rate", 100], 1, "deliveries", ALL, seconds=6),
+             ["deliver", "--watchers", 100, "--posters", 64, "--rate", 100], 1, "deliveries", ALL, seconds=6,
+             alone=True),
     Workload("connect", "8,000 connections, each to a session of its own, 256 handshakes under way",
              ["connect", "--watchers", 8000], 8000, "connections", ALL),
     Workload("post", "16 posters, an update a POST, durable and authorised; nobody watches",
@@ -62,7 +64,7 @@ def figures(result, side, workload):
     for key in ("updates_per_s", "deliveries_per_s", "connections_per_s", "late"):
         if key in result:
             out[key] = result[key]
-    for key in ("latency_us", "answer_us"):
+    for key in ("latency_us", "answer_us", *(("commit_us",) if workload.alone else ())):
         if result.get(key, {}).get("count"):
             for percentile in ("p50", "p99", "max"):
                 out[f"{key[:-3]} {percentile}"] = result[key][percentile] / 1000
