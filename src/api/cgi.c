@@ -3,6 +3,7 @@
 
 #include "api/route.h"
 
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -19,10 +20,32 @@ get_env(void *arg, const char *name)
 	return getenv(name);
 }
 
+/* Standard input may stay open after the announced length, so no more than that is read. */
 static size_t
 read_stdin(void *arg, char *data, size_t len)
 {
-	return fread(data, 1, len, arg);
+	uint64_t *left = arg;
+	size_t n = fread(data, 1, len < *left ? len : (size_t)*left, stdin);
+
+	*left -= n;
+	return n;
+}
+
+/* To be called before the answer is written: a server that speaks to us by a socket, as mod_cgid does, sends
+ * the whole body first, and loses the answer if we end with some of it unread. */
+static void
+drain_stdin(uint64_t *left)
+{
+	char rest[4096];
+
+	while (read_stdin(left, rest, sizeof(rest)) > 0)
+		continue;
+}
+
+static uint64_t
+announced(const struct request *request)
+{
+	return request->content_length > 0 ? (uint64_t)request->content_length : 0;
 }
 
 static void
@@ -43,12 +66,15 @@ cgi_serve(struct worker *worker)
 {
 	struct request request;
 	struct reply reply;
+	uint64_t left;
 
 	request_from_cgi(&request, get_env, NULL);
+	left = announced(&request);
 	request.read = read_stdin;
-	request.read_arg = stdin;
+	request.read_arg = &left;
 	reply_init(&reply);
 	route_serve(worker, &request, &reply);
+	drain_stdin(&left);
 	write_reply(&request, &reply);
 	reply_fini(&reply);
 }
@@ -58,8 +84,11 @@ cgi_fail(void)
 {
 	struct request request;
 	struct reply reply;
+	uint64_t left;
 
 	request_from_cgi(&request, get_env, NULL);
+	left = announced(&request);
+	drain_stdin(&left);
 	reply_init(&reply);
 	reply_failure(&reply, ERR_BUSY);
 	write_reply(&request, &reply);

@@ -64,6 +64,25 @@ def test_cgi_bounds_the_wal():
         assert bed.sql("SELECT count(*) FROM event") == [(900 * (20 + [s for s, *_ in answers].count(200)),)]
 
 
+def test_cgi_over_a_socket(bed):
+    """A server that talks to the program by a socket, as Apache's mod_cgid does, gets the answer also where the body was
+    of no interest."""
+    body = b"x" * 100000
+    ours, theirs = socket.socketpair()
+    with ours:
+        env = {**os.environ, "MILEPOST_CONFIG": str(bed.conf), "GATEWAY_INTERFACE": "CGI/1.1", "REQUEST_METHOD": "POST",
+               "REQUEST_URI": f"/api/sessions/{bed.session()}/progress", "CONTENT_LENGTH": str(len(body))}
+        proc = subprocess.Popen([BUILD / "milepost-api"], env=env, stdin=theirs, stdout=theirs, stderr=subprocess.DEVNULL)
+        theirs.close()
+        ours.settimeout(20)
+        ours.sendall(body)
+        assert proc.wait(20) == 0
+        answer = b""
+        while chunk := ours.recv(65536):
+            answer += chunk
+    assert answer.startswith(b"Status: 401 ") and answer.endswith(b"}")
+
+
 def test_cgi_answers_always(bed):
     """Where not even the configuration is there, the server gets a 503, not a dead program."""
     assert cgi(bed, "GET", "/milepost/api/healthz", MILEPOST_CONFIG="/nonexistent")[0] == 503
