@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRAIN_TURN_MS 50    /* between two batches of closes at a planned stop */
-#define FD_MIN 64           /* to begin with at all */
-#define FD_RESERVE 16       /* for the database, its WAL, the bell, the log */
-#define CENSUS_AGAIN 1.0    /* seconds between tries to open the census */
-#define STORE_BUSY_MS 100   /* readers wait for a writer only while the WAL is recovered */
+#define DRAIN_TURN_MS 50     /* between two batches of closes at a planned stop */
+#define HEAD_AT_STOP_MS 1000 /* for the head of a request that is on its way then */
+#define FD_MIN 64            /* to begin with at all */
+#define FD_RESERVE 16        /* for the database, its WAL, the bell, the log */
+#define CENSUS_AGAIN 1.0     /* seconds between tries to open the census */
+#define STORE_BUSY_MS 100    /* readers wait for a writer only while the WAL is recovered */
 
 struct frame *
 server_heartbeat(struct server *server, const struct transport *transport)
@@ -254,6 +255,7 @@ on_drain(struct ev_loop *loop, ev_timer *w, int revents)
 	size_t left = server->open_count;
 	size_t count = turns > 1 ? (left + (size_t)turns - 1) / (size_t)turns : left;
 
+	(void)loop;
 	(void)revents;
 	for (struct conn *conn = server->conns; conn != NULL && count > 0; conn = conn->next) {
 		if (conn->state != CONN_OPEN)
@@ -261,8 +263,6 @@ on_drain(struct ev_loop *loop, ev_timer *w, int revents)
 		conn_close(conn, CLOSE_RESTART, "Service restart");
 		count--;
 	}
-	if (server->open_count == 0)
-		ev_timer_stop(loop, w);
 }
 
 static void
@@ -405,9 +405,10 @@ server_stop(struct server *server)
 	server->stopping = true;
 	log_info("ws.stop", LOG_INT("connections", server->conn_count));
 	listener_stop(&server->listener);
+	/* Who was accepted a moment ago is served still: sent away by 1012, not by a connection that breaks. */
 	for (struct conn *conn = server->conns; conn != NULL; conn = conn->next)
 		if (conn->state == CONN_HEAD)
-			conn_lose(conn, "stopping");
+			conn_deadline(conn, HEAD_AT_STOP_MS);
 	start_draining(server, server->config->drain_time_ms);
 }
 

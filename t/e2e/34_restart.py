@@ -6,12 +6,13 @@ import itertools
 import pathlib
 import random
 import signal
+import socket
 import threading
 
 import pytest
 import websockets
 
-from bed import Bed, Closed, eventually, update
+from bed import PATIENCE, Bed, Closed, eventually, update
 
 SESSIONS, WATCHERS = 10, 500
 PACE = 0.01  # seconds between two updates, so that the watchers get a turn
@@ -148,3 +149,24 @@ async def test_restart(act, losses):
         lost = sum((w.losses for w in watchers), collections.Counter())
         print(f"{len(poster.answered)} updates, {poster.retries} retries, {dict(lost)}")
         assert set(lost) <= losses and bool(lost) == bool(losses)
+
+
+def test_who_was_accepted_is_served():
+    """Whose request is still coming as the program stops is told to come back, not cut off."""
+    with Bed() as bed:
+        head = (f"GET /api/sessions/ws/{bed.session()}?token={bed.therapist()} HTTP/1.1\r\nHost: localhost\r\n"
+                "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").encode()
+        with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(PATIENCE)
+            client.connect(str(bed.ws_socket()))
+            client.sendall(head[:50])
+            assert bed.is_ready("ws")  # asked later, so the one before is accepted, too
+            bed.procs["ws0"].send_signal(signal.SIGTERM)
+            eventually(lambda: not bed.ws_socket().exists(), "it stops")
+            client.sendall(head[50:])
+            answer = b""
+            while not answer.endswith(b"Service restart"):
+                assert (chunk := client.recv(4096)), answer
+                answer += chunk
+            assert answer.startswith(b"HTTP/1.1 101 ") and (1012).to_bytes(2, "big") in answer
