@@ -11,7 +11,10 @@ CLANG_PACKAGES="libclang-rt-14-dev"
 TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-bcrypt mandoc xz-utils
 sqlite3 spawn-fcgi procps systemd node-eventsource redis-server iproute2 iptables faketime stunnel4
 chromium chromium-driver python3-selenium
-nodejs node-ws node-react node-react-test-renderer node-typescript mypy python3-setuptools python3-wheel"
+nodejs node-ws node-react node-react-test-renderer node-typescript mypy python3-setuptools python3-wheel
+build-essential debhelper fakeroot lintian apache2-bin libapache2-mod-fcgid lighttpd"
+# To test the package in a Debian of its own, with --long.
+LONG_PACKAGES="debootstrap"
 # To measure: what Milepost stands beside.
 BENCH_PACKAGES="python3 python3-websockets libnginx-mod-nchan python3-fastapi python3-uvicorn python3-uvloop
 python3-httptools"
@@ -31,8 +34,8 @@ as_root() {
 	fi
 }
 
-# Installs what is missing of the named packages. Those of nginx and Redis would start servers of their
-# own: while they are being installed, policy-rc.d (where nobody has one) forbids that.
+# Installs what is missing of the named packages. Those of nginx, lighttpd and Redis would start servers of
+# their own: while they are being installed, policy-rc.d (where nobody has one) forbids that.
 install_missing() {
 	missing=
 	for package in "$@"; do
@@ -46,7 +49,7 @@ install_missing() {
 	echo "installing:$missing"
 	policy=/usr/sbin/policy-rc.d
 	case " $missing " in
-	*" nginx "* | *" redis-server "*) [ -e $policy ] && policy= ;;
+	*" nginx "* | *" lighttpd "* | *" redis-server "*) [ -e $policy ] && policy= ;;
 	*) policy= ;;
 	esac
 	if [ -n "$policy" ]; then
