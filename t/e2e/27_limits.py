@@ -4,7 +4,7 @@ import itertools
 import json
 import sqlite3
 
-from bed import Bed, eventually, receive, until_closed
+from bed import Bed, eventually, listens, receive, until_closed
 from frames import Wire, close, fragments
 
 
@@ -37,7 +37,7 @@ async def test_per_user_over_all_processes():
         assert [await outcome(ws) for ws in again] == [3, 3]
         bed.ws_socket(1).unlink()
         bed.start_ws(1)
-        eventually(bed.ws_socket(1).exists, "ws1 listens")
+        eventually(lambda: listens(bed.ws_socket(1)), "ws1 listens")
         async with bed.watch(session, token, direct=1) as ws:
             assert await outcome(ws) == 3  # the sixth
             async with bed.watch(session, token, direct=1) as ws2:

@@ -15,7 +15,7 @@ import uuid
 import pytest
 import websockets
 
-from bed import BUILD, TOP, Bed, Closed, eventually, receive, until_closed, update
+from bed import BUILD, TOP, Bed, Closed, eventually, listens, receive, until_closed, update
 
 BINARY = (BUILD / "milepost-ws").read_bytes()
 IS_SANITIZED = b"__asan_init" in BINARY or b"__tsan_init" in BINARY
@@ -91,7 +91,7 @@ def test_no_core(tmp_path, name, sig):
         assert bed.end(name) == 0
         socket_path = bed.dir / "api.sock" if name == "api" else bed.ws_socket()
         proc = bed.start(name, "env", "-C", tmp_path, "prlimit", unlimited, BUILD / PROGRAMS[name], "-s", socket_path)
-        eventually(socket_path.exists, "it listens")
+        eventually(lambda: listens(socket_path), "it listens")
         bed.ready()
         # As root would where something goes wrong; not every container lets it.
         subprocess.run(["prlimit", "--pid", str(proc.pid), unlimited], capture_output=True)

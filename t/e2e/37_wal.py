@@ -5,7 +5,7 @@ import os
 import sqlite3
 import time
 
-from bed import BUILD, Bed, eventually
+from bed import BUILD, Bed, eventually, listens
 from swarm import Poster, until
 
 SECONDS = 30 if "MILEPOST_LONG" in os.environ else 4
@@ -80,7 +80,7 @@ class ManyBed(Bed):
     def start_api(self):
         for i in range(1, APIS):
             self.start(f"api{i}", BUILD / "milepost-api", "-s", self.api_socket(i))
-            eventually(self.api_socket(i).exists, f"api{i} listens")
+            eventually(lambda: listens(self.api_socket(i)), f"api{i} listens")
         return super().start_api()
 
 

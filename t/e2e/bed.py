@@ -61,6 +61,14 @@ def free_ports(count):
     return sorted(ports)
 
 
+def listens(path):
+    """Can somebody connect? The file of a unix socket is there a moment before."""
+    with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as s:
+        s.connect(str(path))
+        return True
+    return False
+
+
 def b64(data):
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
@@ -227,8 +235,8 @@ class Bed:
 
     def ready(self):
         for i in range(self.ws_count):
-            eventually(self.ws_socket(i).exists, f"ws{i} listens")
-        eventually((self.dir / "api.sock").exists, "api listens")
+            eventually(lambda: listens(self.ws_socket(i)), f"ws{i} listens")
+        eventually(lambda: listens(self.dir / "api.sock"), "api listens")
         for program in ("ws", "api"):
             eventually(lambda: self.is_ready(program), f"{program} is ready")
 
