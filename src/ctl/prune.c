@@ -5,21 +5,48 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define BATCH 2000
 #define BATCH_MAX 1000000
+#define BATCH_FIRST 100
+#define HOLD_US 10000 /* that a transaction may take, about */
+#define REST_US 20000 /* between two of them */
+
+/* Who waits for the writer's place asks for it again and again, after pauses that grow: without a rest,
+ * milepost-api would find it free once in seconds, by chance. */
+static void
+rest(void)
+{
+	const struct timespec pause = { .tv_nsec = REST_US * 1000L };
+
+	nanosleep(&pause, NULL);
+}
+
+/* The size of the next batch, by how long this one took. */
+static size_t
+adapt(size_t batch, size_t batch_max, int64_t took_us)
+{
+	if (took_us > HOLD_US)
+		return batch > 1 ? batch / 2 : 1;
+	return took_us < HOLD_US / 2 && batch * 2 <= batch_max ? batch * 2 : batch;
+}
 
 /* In short transactions, so that no worker waits for long. Returns how many were deleted. */
 static unsigned long long
-prune(struct ctl *ctl, int64_t before, size_t batch)
+prune(struct ctl *ctl, int64_t before, size_t batch_max)
 {
 	unsigned long long total = 0;
-	size_t deleted;
+	size_t batch = batch_max < BATCH_FIRST ? batch_max : BATCH_FIRST, deleted;
+	int64_t cursor = 0;
 
-	do {
+	for (;;) {
+		int64_t began_us = clock_mono_us();
 		enum checkpoint checkpoint;
-		enum err err = store_event_prune(ctl->store, before, batch, &deleted);
+		enum err err = store_event_prune(ctl->store, before, batch, &cursor, &deleted);
 
+		if (err == ERR_ABSENT)
+			return total;
 		if (err != ERR_OK && total > 0)
 			ctl_warn("%llu updates are deleted, the rest is not", total);
 		ctl_check(ctl, err);
@@ -27,8 +54,9 @@ prune(struct ctl *ctl, int64_t before, size_t batch)
 		/* Where it can't be done now, milepost-api's next one does it. */
 		err = store_checkpoint(ctl->store, false, &checkpoint);
 		(void)err;
-	} while (deleted == batch);
-	return total;
+		batch = adapt(batch, batch_max, clock_mono_us() - began_us);
+		rest();
+	}
 }
 
 static int
@@ -64,7 +92,7 @@ const struct command command_prune = {
 	.name = "prune",
 	.usage = "--older-than TIME [--batch N]",
 	.summary = "delete old updates, but not the newest of a session",
-	.details = "TIME is one such as 12h or 30d. N updates (default 2000) are deleted in one\n"
-	    "transaction.\n",
+	.details = "TIME is one such as 12h or 30d. At most N updates (default 2000) are looked at in one\n"
+	    "transaction; between two, others have their turn.\n",
 	.run = run,
 };

@@ -261,17 +261,40 @@ store_event_revision(struct store *store, int64_t *out)
 	return err;
 }
 
-enum err
-store_event_prune(struct store *store, int64_t before, size_t limit, size_t *deleted)
+/* The last of the next revisions, if any of them is old. */
+static enum err
+find_span(struct store *store, int64_t after, int64_t before, size_t limit, int64_t *last)
 {
-	struct statement st = statement_use(store, SQL_EVENT_PRUNE);
-	enum err err;
+	struct statement st = statement_use(store, SQL_EVENT_SPAN);
+	enum err err = ERR_ABSENT;
 
-	statement_bind_int(&st, 1, before);
+	statement_bind_int(&st, 1, after);
 	bind_limit(&st, 2, limit);
+	if (statement_row(&st) && !statement_null(&st, 0) && statement_int(&st, 1) < before) {
+		*last = statement_int(&st, 0);
+		err = ERR_OK;
+	}
+	return statement_done(&st, err);
+}
+
+enum err
+store_event_prune(struct store *store, int64_t before, size_t limit, int64_t *cursor, size_t *deleted)
+{
+	struct statement st;
+	int64_t last = 0;
+	enum err err = find_span(store, *cursor, before, limit, &last);
+
+	if (err != ERR_OK)
+		return err;
+	st = statement_use(store, SQL_EVENT_PRUNE);
+	statement_bind_int(&st, 1, *cursor);
+	statement_bind_int(&st, 2, last);
+	statement_bind_int(&st, 3, before);
 	statement_row(&st);
 	err = statement_done(&st, ERR_OK);
-	if (err == ERR_OK)
+	if (err == ERR_OK) {
 		*deleted = (size_t)sqlite3_changes(store->db);
+		*cursor = last;
+	}
 	return err;
 }

@@ -62,11 +62,13 @@ enum err store_event_active(struct store *store, const struct id *patient, int64
 enum err store_event_revision(struct store *store, int64_t *out) MUST_USE;
 
 /*
- * Deletes updates older than `before` (seconds since 1970) that are not the newest of their session,
- * at most limit in one transaction of its own; *deleted says how many. Call again until it is less
- * than limit.
+ * Looks at the next `limit` updates behind the revision *cursor (0: from the first on), and deletes those of
+ * them that are older than `before` (seconds since 1970) and not the newest of their session, in one
+ * transaction of its own; *deleted says how many, and *cursor moves on. So each update is looked at once,
+ * however many stay. ERR_ABSENT: there are none, or all of them are young: as time grows with the revision,
+ * that is the end.
  */
-enum err store_event_prune(struct store *store, int64_t before, size_t limit, size_t *deleted)
-    MUST_USE;
+enum err store_event_prune(struct store *store, int64_t before, size_t limit, int64_t *cursor,
+    size_t *deleted) MUST_USE;
 
 #endif

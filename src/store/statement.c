@@ -97,19 +97,16 @@ static const char *const texts[SQL__MAX] = {
 	[SQL_EVENT_OF_SESSION] =
 	    EVENT_ROWS "WHERE e.session = ?1 AND e.revision > ?2 ORDER BY e.revision LIMIT ?3",
 	[SQL_EVENT_REVISION] = NEWEST("event"),
-	/*
-	 * Time grows with the revision, so the search ends at the first young row instead of
-	 * reading the whole table. Rows of a session that is gone go too: INSERT OR REPLACE in a
-	 * shell takes it away without its trigger.
-	 */
+	[SQL_EVENT_SPAN] =
+	    "SELECT max(revision), min(updated_at) FROM (SELECT revision, updated_at FROM event"
+	    " WHERE revision > ?1 ORDER BY revision LIMIT ?2)",
+	/* Rows of a session that is gone go too: INSERT OR REPLACE in a shell takes it away without its
+	 * trigger. */
 	[SQL_EVENT_PRUNE] =
-	    "DELETE FROM event WHERE revision IN (SELECT e.revision FROM event e WHERE e.revision <"
-	    " ifnull((SELECT revision FROM event WHERE updated_at >= ?1 ORDER BY revision LIMIT 1),"
-	    "  9223372036854775807)"
+	    "DELETE FROM event WHERE revision > ?1 AND revision <= ?2 AND updated_at < ?3"
 	    " AND (EXISTS (SELECT 1 FROM event later"
-	    "   WHERE later.session = e.session AND later.revision > e.revision)"
-	    "  OR NOT EXISTS (SELECT 1 FROM session s WHERE s.number = e.session))"
-	    " ORDER BY e.revision LIMIT ?2)",
+	    "   WHERE later.session = event.session AND later.revision > event.revision)"
+	    "  OR NOT EXISTS (SELECT 1 FROM session s WHERE s.number = event.session))",
 
 	[SQL_ACTIVE_BEGIN] = "INSERT OR REPLACE INTO active (session, run) VALUES (?1, ?2)",
 	[SQL_ACTIVE_END] = "DELETE FROM active WHERE session = ?1",

@@ -1,4 +1,5 @@
 """milepostctl: every command does what its manual says, and its errors name what is wrong."""
+import concurrent.futures
 import json
 import os
 import pty
@@ -164,6 +165,24 @@ def test_upkeep(bed):
                           capture_output=True).stdout == "ok\n"
     assert "ok" in bed.ctl("check-config").stdout
     bed.ctl("init")
+
+
+def test_prune_beside_workers(bed):
+    """While much is pruned every update is taken, and of the old ones just the newest of each session stays."""
+    old, session = bed.session(), bed.session()
+    bed.report(old, "uploading", 1)
+    bed.sql("INSERT INTO event (session, run, status, rank, outcome, progress, message, updated_at, created_at) "
+            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) "
+            "SELECT e.session, e.run, e.status, e.rank, e.outcome, e.progress, n.i, 1, 1 FROM n, "
+            "(SELECT * FROM event WHERE session = (SELECT number FROM session WHERE id = ?)) e", old)
+    replies = []
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        pruning = pool.submit(bed.ctl, "prune", "--older-than", "1h")
+        while not pruning.done():
+            replies.append(bed.report(session, "uploading", 1, message=str(len(replies))).status)
+    assert "deleted " in pruning.result().stdout and set(replies) == {200} and len(replies) > 3
+    assert [message for _, message in bed.stored(old)] == ["Uploading audio...", "30000"], "a young one, and the newest"
+    assert len(bed.stored(session)) == len(replies)
 
 
 def test_status_tells_what_is_away():

@@ -702,7 +702,7 @@ test_pruned(void **state)
 	for (int i = 0; i < 5; i++)
 		report(a, one, "uploading", i, NULL);
 	capture(a);
-	ok(a, store_event_prune(a->store, NOW + 1, 100, &deleted));
+	ok(a, store_event_prune(a->store, NOW + 1, 100, &(int64_t){ 0 }, &deleted));
 	assert_int_equal(deleted, 4);
 	assert_int_equal(collect(bed, a), 2);
 	assert_int_equal(a->replica.newest, 6);

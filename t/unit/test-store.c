@@ -1080,11 +1080,25 @@ test_walks(void **state)
 	store_close(&reader);
 }
 
+/* Prunes from the first update to the last old one; returns how many went. */
+static size_t
+prune(struct store *store, int64_t before, size_t limit)
+{
+	int64_t cursor = 0;
+	size_t deleted, total = 0;
+	enum err err;
+
+	while ((err = store_event_prune(store, before, limit, &cursor, &deleted)) == ERR_OK)
+		total += deleted;
+	assert_int_equal(err, ERR_ABSENT);
+	return total;
+}
+
 static void
 test_prune(void **state)
 {
 	struct bed *bed = *state;
-	int64_t revision;
+	int64_t revision, cursor = 0;
 	size_t deleted;
 
 	add_session(bed->store, one, NULL);
@@ -1092,28 +1106,31 @@ test_prune(void **state)
 	for (int i = 1; i <= 4; i++)
 		report(bed->store, one, "uploading", i);
 	report(bed->store, two, "uploading", 1);
-	assert_int_equal(store_event_prune(bed->store, NOW, 10, &deleted), ERR_OK);
-	assert_int_equal(deleted, 0); /* none is older than now */
+	assert_int_equal(prune(bed->store, NOW, 10), 0); /* none is older than now */
 	shell(bed->path, "UPDATE event SET updated_at = updated_at - 100 WHERE revision <> 3");
-	assert_int_equal(store_event_prune(bed->store, NOW, 1, &deleted), ERR_OK);
+	/* One after the other, each is looked at once. */
+	assert_int_equal(store_event_prune(bed->store, NOW, 1, &cursor, &deleted), ERR_OK);
 	assert_int_equal(deleted, 1);
+	assert_int_equal(cursor, 1);
 	assert_since(bed->store, 0, 9, "2a2 3a3 4a4 5b1 ");
-	assert_int_equal(store_event_prune(bed->store, NOW, 10, &deleted), ERR_OK);
+	assert_int_equal(store_event_prune(bed->store, NOW, 2, &cursor, &deleted), ERR_OK);
 	assert_int_equal(deleted, 1);
+	assert_int_equal(cursor, 3);
 	assert_since(bed->store, 0, 9, "3a3 4a4 5b1 ");
-	assert_int_equal(store_event_prune(bed->store, NOW + 1, 10, &deleted), ERR_OK);
-	assert_int_equal(deleted, 1);
-	/* The newest of each stays, however old. */
-	assert_int_equal(store_event_prune(bed->store, INT64_MAX, 10, &deleted), ERR_OK);
+	assert_int_equal(store_event_prune(bed->store, NOW, 2, &cursor, &deleted), ERR_OK);
 	assert_int_equal(deleted, 0);
+	assert_int_equal(cursor, 5);
+	assert_int_equal(store_event_prune(bed->store, NOW, 2, &cursor, &deleted), ERR_ABSENT);
+	assert_int_equal(prune(bed->store, NOW + 1, 1), 1);
+	/* The newest of each stays, however old. */
+	assert_int_equal(prune(bed->store, INT64_MAX, 10), 0);
 	assert_since(bed->store, 0, 9, "4a4 5b1 ");
 	assert_int_equal(report(bed->store, two, "uploading", 1).decision, DECISION_SAME);
 	/* Of a session that was taken away without its trigger nothing is kept. */
 	shell(bed->path, "PRAGMA recursive_triggers = OFF;"
 	    "REPLACE INTO session (id) VALUES ('6ba7b810-9dad-11d1-80b4-00c04fd430c8')");
 	assert_since(bed->store, 0, 9, "4a4 ");
-	assert_int_equal(store_event_prune(bed->store, NOW, 10, &deleted), ERR_OK);
-	assert_int_equal(deleted, 1);
+	assert_int_equal(prune(bed->store, NOW, 10), 1);
 	/* No revision comes again. */
 	shell(bed->path, "DELETE FROM event");
 	assert_int_equal(report(bed->store, one, "uploading", 9).result.revision, 6);
