@@ -63,14 +63,17 @@ def running(clone, command):
     """Types the command in a terminal, and Ctrl-C at the end; gives what it printed once it is up."""
     out = clone / "out"
     with open(out, "w") as file:
+        # A terminal's Ctrl-C is heeded, even if whoever runs the tests in the background had it ignored.
         proc = subprocess.Popen(["bash", "-c", command], cwd=clone, stdout=file, stderr=file, text=True,
-                                stdin=subprocess.DEVNULL, start_new_session=True)
+                                stdin=subprocess.DEVNULL, start_new_session=True,
+                                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     try:
         eventually(lambda: "Ctrl-C stops it." in out.read_text() or proc.poll() is not None, command, BUILDING)
         assert proc.poll() is None, out.read_text()
         yield out.read_text()
     finally:
-        os.killpg(proc.pid, signal.SIGINT)
+        if proc.poll() is None:
+            os.killpg(proc.pid, signal.SIGINT)
         assert proc.wait(PATIENCE) == 0
 
 
