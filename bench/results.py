@@ -3,7 +3,9 @@ import pathlib
 import platform
 import re
 import subprocess
+import statistics
 import sys
+import textwrap
 import time
 
 import plot
@@ -118,13 +120,19 @@ def machine():
     return f"{count} × {cpu[1] if cpu else platform.machine()}, Linux {platform.release()}"
 
 
+def elsewhere(medians):
+    return statistics.fmean(values["elsewhere"] for systems in medians.values() for values in systems.values()
+                            if "beside" not in values)
+
+
 HEAD = """# Results of the bench
 
 Written by `{command}` on {date}: medians of rounds in which the systems take turns, each started
 anew for each measurement. Absolute figures are this machine's and move from run to run; what counts is the ratio to
-the floor in the same run. How to read the tables stands in [README.md](README.md).
+the floor in the same run. How to read the tables stands in [README.md](README.md). While it was measured, something
+else used {elsewhere:.2f} CPUs on the average: the nearer to none, the better the figures.
 
-Machine: {machine}. Versions: {versions}.
+{surroundings}
 
 Left out: uWebSockets, which no package of Debian 12 has{left_out}; a soak's memory, which `./test --long` measures.
 
@@ -141,7 +149,8 @@ Left out: uWebSockets, which no package of Debian 12 has{left_out}; a soak's mem
 def write(medians, left_out, command):
     """bench/RESULTS.md and bench/results.svg."""
     text = HEAD.format(command=command, date=time.strftime("%Y-%m-%d", time.gmtime()),
-                       machine=machine(), versions=versions(), targets=targets(medians),
+                       elsewhere=elsewhere(medians), targets=targets(medians),
+                       surroundings=textwrap.fill(f"Machine: {machine()}. Versions: {versions()}.", 116),
                        left_out="".join(f"; {said}" for said in left_out))
     text += "\n".join(table(WORKLOADS[name], values) for name, values in medians.items())
     (HERE / "RESULTS.md").write_text(text)
