@@ -63,6 +63,12 @@ class Remote:
         assert reply.status == 200, reply.body
         return reply.json
 
+    def do_batch(self, session, count):
+        """So many updates, whose messages count from 0."""
+        updates = [{"status": "transcribing", "progress": 20, "message": str(i)} for i in range(count)]
+        for i in range(0, count, 5000):
+            assert self.bed.batch(session, updates[i:i + 5000]).status == 200
+
     def do_delete(self, what):
         assert self.bed.http("DELETE", f"/milepost/v1/{what}", bearer=self.bed.admin_key).status == 204
 

@@ -98,8 +98,7 @@ export class Endpoint {
   }
 
   /**
-   * The updates of the current run that are later than the revision, oldest first: at most as many
-   * as one answer holds.
+   * The updates of the current run that are later than the revision, oldest first.
    * @param {string} token
    * @param {number} since
    * @param {AbortSignal} signal
@@ -107,6 +106,25 @@ export class Endpoint {
    * @throws {RefusedError | LostError}
    */
   async history(token, since, signal) {
+    /** @type {Progress[]} */
+    const updates = [];
+
+    // An answer holds so many, and not more: only an empty one is the end.
+    for (;;) {
+      const page = await this.#page(token, updates.at(-1)?.revision ?? since, signal);
+
+      if (page.length === 0) return updates;
+      updates.push(...page);
+    }
+  }
+
+  /**
+   * @param {string} token
+   * @param {number} since
+   * @param {AbortSignal} signal
+   * @returns {Promise<Progress[]>}
+   */
+  async #page(token, since, signal) {
     try {
       const response = await this.#request(
         `/api/sessions/${this.#session}/progress/history?since=${since}`,

@@ -102,6 +102,20 @@ test("a run that ends while only polls pass", async () => {
   assert.equal(told.last.error, "no audio");
 });
 
+test("a poll brings more than one answer holds, or the newest alone", async () => {
+  const [sessionId, token, port] = [await bed("session"), await bed("token"), await bed("proxy")];
+  const options = { url: `http://localhost:${port}`, sessionId, token, transport: "websocket" };
+
+  await bed("proxy_mode", port, "block");
+  await bed("batch", sessionId, 10_050);
+  const whole = record({ ...options, since: 0 });
+  const newest = record(options);
+
+  await eventually(() => whole.updates.length && newest.updates.length, "the polls");
+  assert.deepEqual(whole.updates.map(({ revision }) => revision), await stored(sessionId));
+  assert.deepEqual(newest.updates, whole.updates.slice(-1));
+});
+
 test("a poll's refusal is a refusal", async () => {
   const port = await bed("proxy");
 
