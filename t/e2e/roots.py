@@ -58,6 +58,7 @@ exec env -i container=milepost-test PATH=/usr/sbin:/usr/bin:/sbin:/bin \\
     /lib/systemd/systemd --system --log-target=journal --unit="$3" >/dev/null 2>&1
 """
 CLONE_NEWNET = 0x40000000
+ENVIRONMENT = ("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LANG=C.UTF-8")
 
 
 class Root:
@@ -105,9 +106,9 @@ class Root:
         return state in ("running", "degraded")
 
     def enter(self, *command, online=False):
-        """The command line that runs a command in it; online, in the network around."""
+        """The command line that runs a command in it, with nothing of our environment; online, in the network around."""
         spaces = ["--mount", "--uts", "--ipc", "--cgroup", "--pid"] if online else ["--all"]
-        return ["nsenter", *spaces, "--target", str(self.pid), "--", *map(str, command)]
+        return ["nsenter", *spaces, "--target", str(self.pid), "--", "env", "-i", *ENVIRONMENT, *map(str, command)]
 
     def run(self, *command, check=True, timeout=120, online=False, **kw):
         """Runs a command in it, without questions: its standard input is empty."""
