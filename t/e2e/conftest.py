@@ -1,10 +1,16 @@
 """conftest.py: one Bed for all tests of a file that need nothing special of it; async tests."""
 import asyncio
 import inspect
+import signal
 
 import pytest
 
 from bed import Bed
+
+# What a shell in the background, or nohup, lets its programs ignore would be ignored by ours too.
+for ignored in (signal.SIGHUP, signal.SIGQUIT):
+    signal.signal(ignored, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")
