@@ -13,7 +13,9 @@ sqlite3 spawn-fcgi procps systemd node-eventsource redis-server iproute2 iptable
 chromium chromium-driver python3-selenium
 nodejs node-ws node-react node-react-test-renderer node-typescript mypy python3-setuptools python3-wheel
 build-essential debhelper fakeroot lintian apache2-bin libapache2-mod-fcgid lighttpd python3-fastapi
-python3-uvicorn python3-httpx python3-jwt"
+python3-uvicorn python3-httpx python3-jwt python3-jsonschema python3-yaml"
+# Node.js from elsewhere brings npm itself, and does not go with Debian's.
+command -v npm >/dev/null || TEST_PACKAGES="$TEST_PACKAGES npm"
 # To test the package in a Debian of its own, with --long.
 LONG_PACKAGES="debootstrap"
 # To measure: what Milepost stands beside.
