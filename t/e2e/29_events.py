@@ -3,12 +3,11 @@ import json
 import os
 import signal
 import subprocess
-import time
 import uuid
 
 import pytest
 
-from bed import BUILD, IS_THREAD_BUILD, PATIENCE, Bed, eventually, until_closed
+from bed import BUILD, IS_THREAD_BUILD, PATIENCE, Bed, RawWatcher, eventually, receive, until_closed
 from events import BrokenOff, EventStream
 
 EIGHT = ["session_id", "status", "progress", "message", "updated_at", "created_at",
@@ -218,16 +217,16 @@ def test_per_address():
 
 
 @every_way
-def test_comments(way):
-    """Twice in every heartbeat_interval a comment; who never says anything is not dropped."""
+async def test_comments(way):
+    """Twice as often as a WebSocket's heartbeat a comment; who never says anything is not dropped."""
     with Bed(heartbeat_interval="200ms") as bed:
-        session = bed.session()
-        with EventStream(bed, session, bed.therapist(), **way) as stream:
-            began = time.monotonic()
-            assert [stream.comment() for _ in range(8)] == [""] * 8
-            assert time.monotonic() - began > 0.5
+        session, token = bed.session(), bed.therapist()
+        with EventStream(bed, session, token, **way) as stream:
+            async with bed.watch(session, token) as ws:
+                assert [(await receive(ws))["type"] for _ in range(5)] == ["ping"] * 5
             stored = bed.report(session, "processed").json
             assert [message for _, message in stream.updates()] == [stored]
+            assert set(stream.comments[:-1]) == {""} and 5 < len(stream.comments[:-1]) < 100
         assert bed.metric('closes_total{code="1006"}') == 0
 
 
@@ -351,8 +350,9 @@ def overflow(bed, session, watchers=1):
 
 @every_way
 def test_slow(way):
-    """Who stops reading and reads again gets whole events in order, the newest, and the end of the run."""
-    with Bed(close_timeout="1m") as bed:
+    """Who stops reading and reads again gets whole events in order, the newest, and the end of the run, also
+    where it came much longer ago than close_timeout."""
+    with Bed(close_timeout="50ms") as bed:
         session = bed.session()
         with EventStream(bed, session, bed.therapist(), buffer=SMALL, **way) as slow:
             newest = overflow(bed, session)
@@ -364,6 +364,9 @@ def test_slow(way):
             assert [number for number, _ in got] == sorted({number for number, _ in got})
             newest = overflow(bed, session)
             last = bed.report(session, "processed").json
+            for _ in range(10):
+                with RawWatcher(bed, session, "none") as given_up:
+                    assert len(list(given_up.frames())) == 1, "a close, which it never answers"
             assert list(slow.updates())[-1][1] == last
 
 

@@ -104,8 +104,3 @@ class EventStream:
 
     def message(self):
         return self.update()[1]
-
-    def comment(self):
-        """The next comment, where no event comes before it."""
-        assert (line := self.line()).startswith(":") and self.line() == ""
-        return line[1:]
