@@ -257,6 +257,8 @@ conn_new(struct server *server, int fd)
 	conn->io.data = conn;
 	ev_io_start(server->loop, &conn->io);
 	ev_init(&conn->timer, on_deadline);
+	/* What has come is heard before it is missed. */
+	ev_set_priority(&conn->timer, EV_MINPRI);
 	conn->timer.data = conn;
 	link_conn(server, conn);
 	server->stats.accepted++;
