@@ -9,6 +9,7 @@ import pytest
 
 from bed import BUILD, IS_THREAD_BUILD, PATIENCE, Bed, RawWatcher, eventually, receive, until_closed
 from events import BrokenOff, EventStream
+from overflow import TEXT, numbered, overflow
 
 EIGHT = ["session_id", "status", "progress", "message", "updated_at", "created_at",
          "estimated_time_remaining", "error"]
@@ -331,22 +332,6 @@ def test_what_a_client_sends_is_ignored(bed):
 
 
 # --- slow readers ---
-
-TEXT = "x" * 990
-
-
-def numbered(numbers):
-    return [{"status": "transcribing", "progress": 20 + n * 40 // 100000, "message": f"{n} {TEXT}"} for n in numbers]
-
-
-def overflow(bed, session, watchers=1):
-    """Posts until more than a batch was dropped for those who don't read; returns the last number."""
-    for first in range(1, 100000, 40):
-        assert bed.batch(session, numbered(range(first, first + 40))).status == 200
-        if bed.metric("conflated_total") > 40 * watchers:
-            return first + 39
-    raise AssertionError("nothing was dropped")
-
 
 @every_way
 def test_slow(way):
