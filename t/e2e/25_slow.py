@@ -187,7 +187,7 @@ def test_who_only_talks(message):
             grown = memory(pid) - before
             print(f"{grown} bytes")
             if b"__asan_init" not in (BUILD / "milepost-ws").read_bytes():
-                assert grown < 4 * (64 << 10), "what the allocator keeps included"
+                assert grown < 8 * (64 << 10), "what the allocator keeps included; without a limit it is 1.6 MB"
             bed.report(session, "uploading", 1)
             talker.socket.settimeout(20)
             while not updates_of([talker.frame()]):
