@@ -199,7 +199,14 @@ store_rollback(struct store *store)
 enum err
 store_snapshot(struct store *store)
 {
+	store_rollback(store);
 	return statement_run(store, SQL_SNAPSHOT);
+}
+
+bool
+store_in_snapshot(const struct store *store)
+{
+	return !sqlite3_get_autocommit(store->db);
 }
 
 void

@@ -59,9 +59,11 @@ enum err store_begin(struct store *store) MUST_USE;
 enum err store_commit(struct store *store) MUST_USE;
 void store_rollback(struct store *store);
 
-/* Several reads of one state: BEGIN ... END. Keep it short. */
+/* Several reads of one state: BEGIN ... END. Keep it short. Of the newest state: a snapshot that is open
+ * ends. */
 enum err store_snapshot(struct store *store) MUST_USE;
 void store_snapshot_end(struct store *store);
+bool store_in_snapshot(const struct store *store);
 
 /*
  * Copies the WAL back into the database if this connection's last commit left it longer than

@@ -126,20 +126,17 @@ admission_of_request(struct server *server, const struct request *request, struc
 	bool is_id = id_parse(request->session, &session_id) == ERR_OK;
 	enum err err;
 
-	*out = (struct admission){ .facts.cause = TOKEN_MALFORMED, .why = "it was removed" };
-	if (store_is_moved(server->store))
-		return ERR_SYSTEM;
-	err = authenticate(server, request, out);
+	*out = (struct admission){ .facts.cause = TOKEN_MALFORMED };
+	err = server_snapshot(server);
+	out->why = err == ERR_ABSENT ? "it was removed" : store_error(server->store);
+	if (err == ERR_OK)
+		err = authenticate(server, request, out);
 	if (err != ERR_OK || out->facts.cause != TOKEN_OK)
 		return err;
 	out->facts.user_connections = server_user_count(server, &out->claims.user);
 	out->facts.user_connections_max = (size_t)server->config->max_connections_per_user;
 	out->facts.connections = server->open_count;
 	out->facts.connections_max = (size_t)server->config->max_connections;
-	out->why = store_error(server->store);
-	err = store_snapshot(server->store);
-	if (err != ERR_OK)
-		return err;
 	return find_both(server, &out->claims.user, out->claims.role, is_id ? &session_id : NULL,
 	    out);
 }

@@ -23,8 +23,8 @@ struct admission {
 
 /* Of a new connection: session is the path's text. Errors are the store's: no verdict is possible
  * then. ERR_AGAIN: the ticket can't be taken while another process writes, but perhaps in a moment.
- * Whatever the answer, the caller ends the store's snapshot: so that what a client is shown first is of
- * the state in which it had the right to see it. */
+ * It is of the turn's snapshot, and so is what the client is shown first: of the state in which it had the
+ * right to see it. */
 enum err admission_of_request(struct server *server, const struct request *request,
     struct admission *out) MUST_USE;
 

@@ -23,6 +23,8 @@ struct census {
 	int fd;
 	unsigned region; /* ours */
 	uint32_t used;   /* entries with a key, in ours */
+	off_t size;      /* the file's, at looked_ms: regions up to there were taken once */
+	int64_t looked_ms;
 };
 
 /* Lays or looks for a lock. That of a region's number says that its owner lives; that of its number and
@@ -106,6 +108,7 @@ census_open(const char *database, struct census **out, struct buf *why)
 	if (census == NULL)
 		goto fail;
 	snprintf(path, sizeof(path), "%s-watchers", database);
+	census->looked_ms = -1;
 	census->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0660);
 	err = census->fd >= 0 ? claim(census) : ERR_SYSTEM;
 	if (err == ERR_OK) {
@@ -254,17 +257,28 @@ census_set(struct census *census, const struct id *user, uint32_t count)
 	return err == ERR_OK ? write_entry(census, &search, &entry) : err;
 }
 
+/* Looks for regions of processes that came later. */
+static void
+look_around(struct census *census, int64_t now_ms)
+{
+	struct stat st;
+
+	if (census->looked_ms == now_ms)
+		return;
+	census->looked_ms = now_ms;
+	if (fstat(census->fd, &st) == 0)
+		census->size = st.st_size;
+}
+
 size_t
-census_elsewhere(struct census *census, const struct id *user)
+census_elsewhere(struct census *census, const struct id *user, int64_t now_ms)
 {
 	uint64_t key = key_of(user);
 	struct search search;
-	struct stat st;
 	size_t sum = 0;
 
-	if (fstat(census->fd, &st) != 0)
-		return 0;
-	for (unsigned region = 0; offset_of(region, 0) < st.st_size; region++)
+	look_around(census, now_ms);
+	for (unsigned region = 0; offset_of(region, 0) < census->size; region++)
 		if (region != census->region && find(census, region, key, &search) &&
 		    search.found && search.count > 0 && is_alive(census, region))
 			sum += (size_t)search.count;

@@ -35,7 +35,8 @@ void census_close(struct census **census);
  * errno); ERR_FULL: as many users are entered as may be; ERR_NOMEM. */
 enum err census_set(struct census *census, const struct id *user, uint32_t count) MUST_USE;
 
-/* How many connections the user has in the other living processes. What can't be read counts as none. */
-size_t census_elsewhere(struct census *census, const struct id *user);
+/* How many connections the user has in the other living processes, of those that are known: once a
+ * millisecond (now_ms, of any clock) it is looked for more. What can't be read counts as none. */
+size_t census_elsewhere(struct census *census, const struct id *user, int64_t now_ms);
 
 #endif

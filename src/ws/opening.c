@@ -101,7 +101,6 @@ count_address(struct conn *conn, struct text address)
 static enum err
 open_watch(struct conn *conn, const struct request *request, const struct transport *transport)
 {
-	struct store *store = conn->server->store;
 	struct admission admission;
 	enum err err;
 
@@ -113,7 +112,6 @@ open_watch(struct conn *conn, const struct request *request, const struct transp
 		carry_out(conn, request, &admission);
 	else if (err != ERR_AGAIN)
 		answer_no_database(conn, err, admission.why);
-	store_snapshot_end(store);
 	return err == ERR_AGAIN ? err : ERR_OK;
 }
 

@@ -153,12 +153,22 @@ server_user_leave(struct server *server, struct member *member)
 size_t
 server_user_count(struct server *server, const struct id *user)
 {
-	size_t elsewhere = server->census != NULL ? census_elsewhere(server->census, user) : 0;
+	size_t count = roster_count(&server->users, user);
 
-	return roster_count(&server->users, user) + elsewhere;
+	if (server->census != NULL)
+		count += census_elsewhere(server->census, user, server->now_ms);
+	return count;
 }
 
-/* --- another database in the place of ours --- */
+/* --- the database --- */
+
+enum err
+server_snapshot(struct server *server)
+{
+	if (store_in_snapshot(server->store))
+		return ERR_OK;
+	return store_is_moved(server->store) ? ERR_ABSENT : store_snapshot(server->store);
+}
 
 /* What is known of the old file means nothing in the new one: the watchers come back, and are told
  * where it stands. */
@@ -226,9 +236,13 @@ static void
 on_before_sleep(struct ev_loop *loop, ev_prepare *w, int revents)
 {
 	struct server *server = w->data;
-	bool more = conn_before_sleep(server);
+	bool more;
 
 	(void)revents;
+	/* Not held while sockets are written to: writers begin the WAL anew only where nobody reads in it. */
+	store_snapshot_end(server->store);
+	more = conn_before_sleep(server);
+	store_snapshot_end(server->store);
 	stats_sent(&server->stats, clock_wall_us());
 	if (more)
 		ev_idle_start(loop, &server->again);

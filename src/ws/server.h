@@ -79,6 +79,14 @@ void server_stop(struct server *server);
  * all others are reviewed. Sockets and database stay as they are. */
 void server_reload(struct server *server, struct config *config, struct token_keys *keys);
 
+/*
+ * Opens the store's snapshot, unless it is open: all that is admitted or replayed in a turn sees one state
+ * of the database, and a storm of handshakes pays for it once. The feed begins it anew, so it is never
+ * older than what the watchers were told. It ends before the loop sleeps. ERR_ABSENT: the database's
+ * file was removed, or another is in its place; other errors are the store's.
+ */
+enum err server_snapshot(struct server *server) MUST_USE;
+
 /* Enters a connection's member under its user, or takes it out, here and for the other milepost-ws of
  * the database. ERR_NOMEM: it was not entered. */
 enum err server_user_join(struct server *server, const struct id *user, struct member *member)

@@ -154,16 +154,13 @@ replay(struct conn *conn)
 void
 watch_drained(struct conn *conn)
 {
-	struct store *store = conn->server->store;
-
-	if (store_snapshot(store) != ERR_OK) {
+	if (server_snapshot(conn->server) != ERR_OK) {
 		close_internal(conn);
 		return;
 	}
 	watch_review(conn);
 	if (conn->state == CONN_OPEN)
 		replay(conn);
-	store_snapshot_end(store);
 }
 
 static void

@@ -13,8 +13,8 @@
  * Errors are the store's. */
 enum err watch_is_over(struct server *server, int64_t session, int64_t since, bool *over) MUST_USE;
 
-/* The connection was admitted and accepted: joins the rosters, sends what there is, by the store's snapshot
- * that is open. */
+/* The connection was admitted and accepted: joins the rosters, sends what there is, by the turn's
+ * snapshot. */
 void watch_begin(struct conn *conn, const struct admission *admission, bool has_since, int64_t since);
 
 /* A roster_fn over a session's members: hands the update (arg: struct broadcast) to each. */

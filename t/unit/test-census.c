@@ -79,9 +79,10 @@ set(struct census *census, uint32_t n, uint32_t count)
 static size_t
 elsewhere(struct census *census, uint32_t n)
 {
+	static int64_t now_ms;
 	struct id id = user(n);
 
-	return census_elsewhere(census, &id);
+	return census_elsewhere(census, &id, ++now_ms);
 }
 
 static void
@@ -109,6 +110,23 @@ test_each_sees_the_others(void **state)
 	assert_null(b);
 	census_close(&a);
 	census_close(&c);
+}
+
+/* Within the millisecond that it last looked around it does not know who came. */
+static void
+test_newcomer(void **state)
+{
+	struct census *a = open_census(*state), *b;
+	struct id id = user(1);
+
+	assert_int_equal(census_elsewhere(a, &id, 1000), 0);
+	b = open_census(*state);
+	set(b, 1, 2);
+	assert_int_equal(census_elsewhere(a, &id, 1001), 2);
+	set(b, 1, 3);
+	assert_int_equal(census_elsewhere(a, &id, 1001), 3);
+	census_close(&a);
+	census_close(&b);
 }
 
 /* A region that was left is empty for whoever takes it next. */
@@ -228,6 +246,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_each_sees_the_others, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_newcomer, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_taken_over, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_killed, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_looked_at_while_taken_over, setup, teardown),
