@@ -60,6 +60,16 @@ write_reply(FCGX_Request *fcgi, const struct request *request, const struct repl
 	buf_fini(&head);
 }
 
+/* Reads what was not asked for: a connection closed with bytes unread would be reset, and our answer lost. */
+static void
+drain(FCGX_Request *fcgi)
+{
+	char rest[4096];
+
+	while (FCGX_GetStr(rest, sizeof(rest), fcgi->in) > 0)
+		continue;
+}
+
 static void
 serve(struct thread *thread, FCGX_Request *fcgi)
 {
@@ -73,6 +83,7 @@ serve(struct thread *thread, FCGX_Request *fcgi)
 	route_serve(&thread->worker, &request, &reply);
 	write_reply(fcgi, &request, &reply);
 	reply_fini(&reply);
+	drain(fcgi);
 }
 
 static void
@@ -188,6 +199,17 @@ wait_for_stop(const struct fcgi_hooks *hooks)
 	}
 }
 
+/*
+ * Before it closes a connection libfcgi waits, up to two seconds, for its peer to close it first, lest the
+ * peer's last bytes have it reset. That would hold a thread, and wake it once more, for every request; and
+ * there are no such bytes, since all of the request was read. libfcgi takes this from its environment alone.
+ */
+static bool
+init_library(void)
+{
+	return setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 0) == 0 && FCGX_Init() == 0;
+}
+
 enum err
 fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struct buf *why)
 {
@@ -196,7 +218,7 @@ fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struc
 	int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	enum err err = ERR_OK;
 
-	if (threads == NULL || stop_fd < 0 || FCGX_Init() != 0) {
+	if (threads == NULL || stop_fd < 0 || !init_library()) {
 		buf_puts(why, "FastCGI can't be set up");
 		err = ERR_SYSTEM;
 	}

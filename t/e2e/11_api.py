@@ -138,6 +138,15 @@ def test_body_sizes(bed):
         assert reply.status == expected
 
 
+def test_much_too_large(bed):
+    """What is refused by its announced length is on its way all the same: the answer gets through."""
+    session = bed.session()
+    for _ in range(20):
+        reply = bed.http("POST", f"/api/sessions/{session}/progress", b" " * 1000000, bearer=bed.worker_key,
+                         Content_Type="application/json")
+        assert (reply.status, reply.json["detail"]) == (413, "The body is too large")
+
+
 def test_what_nginx_refuses(bed):
     """A body that nginx does not even take is told as every error is."""
     reply = bed.http("POST", f"/api/sessions/{bed.session()}/progress", b"x" * (3 << 20), bearer=bed.worker_key,
