@@ -38,7 +38,7 @@ note_end(struct conn *conn, unsigned code, const char *reason, const char *by)
 	stats_close(&conn->server->stats, code);
 	log_info("ws.close", LOG_INT("conn", conn->number), LOG_INT("code", code),
 	    LOG_STR("reason", reason), LOG_STR("by", by),
-	    LOG_INT("seconds", (conn->server->now_ms - conn->opened_ms) / 1000));
+	    LOG_INT("seconds", conn->server->now_ms / 1000 - conn->opened));
 }
 
 void
@@ -250,7 +250,8 @@ conn_new(struct server *server, int fd)
 	}
 	conn->server = server;
 	conn->number = server->next_number++;
-	conn->opened_ms = conn->heard_ms = server->now_ms;
+	conn->opened = (uint32_t)(server->now_ms / 1000);
+	conn->heard_ms = server->now_ms;
 	outq_init(&conn->out);
 	reader_init(&conn->reader, (size_t)server->config->message_max);
 	ev_io_init(&conn->io, on_io, fd, EV_READ);
@@ -269,7 +270,7 @@ static void
 conn_free(struct conn *conn)
 {
 	unlink_conn(conn->server, conn);
-	roster_leave(&conn->server->addresses, &conn->by_address);
+	roster_exit(&conn->server->addresses, &conn->by_address);
 	close(conn->io.fd);
 	outq_fini(&conn->out);
 	reader_fini(&conn->reader);

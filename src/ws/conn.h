@@ -42,15 +42,15 @@ struct conn {
 	struct head *head;        /* owned; NULL once the head is read */
 	struct member by_session; /* in a roster while OPEN */
 	struct member by_user;
-	struct member by_address; /* as long as it lives, once its address is known */
+	struct group *by_address; /* counted there as long as it lives, once its address is known */
 	int64_t session;      /* the session's row */
 	int64_t revision;     /* the newest update that this client was given */
 	int64_t expires;      /* of the token, seconds since 1970 */
 	uint64_t key;         /* that verified the token */
-	int64_t opened_ms;    /* by the server's monotonic clock, as the next two */
-	int64_t heard_ms;     /* when the client last sent anything */
+	int64_t heard_ms;     /* when the client last sent anything, by the server's monotonic clock */
 	int64_t heartbeat_ms; /* when the next heartbeat is due */
 	uint32_t number;      /* for logs */
+	uint32_t opened;      /* by the same clock, in seconds: likewise */
 	uint32_t second;      /* of the frames counted below */
 	uint32_t frames;      /* that the client sent in it */
 	uint8_t state;        /* enum conn_state */

@@ -84,14 +84,14 @@ count_address(struct conn *conn, struct text address)
 	struct server *server = conn->server;
 	struct id id;
 
-	if (conn->by_address.group != NULL || !address_read(address, &id))
+	if (conn->by_address != NULL || !address_read(address, &id))
 		return true;
 	if (roster_count(&server->addresses, &id) >=
 	    (size_t)server->config->max_connections_per_address) {
 		answer_refusal(conn, 429, "too many connections from this address");
 		return false;
 	}
-	if (roster_join(&server->addresses, &id, &conn->by_address) == ERR_OK)
+	if (roster_enter(&server->addresses, &id, &conn->by_address) == ERR_OK)
 		return true;
 	answer_refusal(conn, 503, "out of memory");
 	return false;

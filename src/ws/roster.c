@@ -37,17 +37,41 @@ group_new(struct roster *roster, const struct id *id)
 }
 
 enum err
-roster_join(struct roster *roster, const struct id *id, struct member *member)
+roster_enter(struct roster *roster, const struct id *id, struct group **out)
 {
 	struct group *group = map_get(&roster->groups, id->bytes);
 
 	if (group == NULL && (group = group_new(roster, id)) == NULL)
 		return ERR_NOMEM;
+	group->count++;
+	*out = group;
+	return ERR_OK;
+}
+
+void
+roster_exit(struct roster *roster, struct group **address)
+{
+	struct group *group = *address;
+
+	*address = NULL;
+	if (group == NULL || --group->count > 0)
+		return;
+	map_remove(&roster->groups, group->id.bytes);
+	free(group);
+}
+
+enum err
+roster_join(struct roster *roster, const struct id *id, struct member *member)
+{
+	struct group *group;
+	enum err err = roster_enter(roster, id, &group);
+
+	if (err != ERR_OK)
+		return err;
 	*member = (struct member){ .group = group, .next = group->first };
 	if (group->first != NULL)
 		group->first->prev = member;
 	group->first = member;
-	group->count++;
 	return ERR_OK;
 }
 
@@ -65,10 +89,7 @@ roster_leave(struct roster *roster, struct member *member)
 	if (member->next != NULL)
 		member->next->prev = member->prev;
 	*member = (struct member){ .group = NULL };
-	if (--group->count == 0) {
-		map_remove(&roster->groups, group->id.bytes);
-		free(group);
-	}
+	roster_exit(roster, &group);
 }
 
 size_t

@@ -2,7 +2,7 @@
  * roster.h: which connections belong to an id: those that watch a session, those of a user.
  *
  * A member is embedded in its connection, so joining costs no memory beyond the group, which exists
- * as long as it has members.
+ * as long as somebody is in it.
  */
 #ifndef WS_ROSTER_H
 #define WS_ROSTER_H
@@ -27,7 +27,7 @@ struct roster {
 };
 
 void roster_init(struct roster *roster, uint64_t seed);
-/* All members must have left. */
+/* All must have left. */
 void roster_fini(struct roster *roster);
 
 /* The member (zeroed, or having left) joins the id's group. ERR_NOMEM: it did not. */
@@ -36,7 +36,12 @@ enum err roster_join(struct roster *roster, const struct id *id, struct member *
 /* Nothing happens if it is in no group. */
 void roster_leave(struct roster *roster, struct member *member);
 
-/* How many members the id has. */
+/* The same for who need not be found, only counted: *out is the group, until roster_exit. */
+enum err roster_enter(struct roster *roster, const struct id *id, struct group **out) MUST_USE;
+/* Sets the pointer to NULL; nothing happens if it is. */
+void roster_exit(struct roster *roster, struct group **group);
+
+/* How many the id has, members or not. */
 size_t roster_count(const struct roster *roster, const struct id *id);
 
 /* The id of the member's group; valid while it is in it. */

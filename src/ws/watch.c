@@ -206,7 +206,7 @@ watch_begin(struct conn *conn, const struct admission *admission, bool has_since
 	}
 	conn->session = admission->session.number;
 	take_claims(conn, &admission->claims);
-	conn->opened_ms = server->now_ms;
+	conn->opened = (uint32_t)(server->now_ms / 1000);
 	conn->heartbeat_ms = server->now_ms + heartbeat_interval(conn);
 	arm_deadline(conn);
 	send_first(conn, has_since, since);

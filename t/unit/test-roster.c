@@ -63,6 +63,33 @@ test_join_and_leave(void **state)
 	roster_fini(&roster);
 }
 
+/* Who is only counted is counted with the members, and not met. */
+static void
+test_enter_and_exit(void **state)
+{
+	struct roster roster;
+	struct member a = { 0 };
+	struct group *first, *second;
+	struct id one = id_of(1);
+
+	(void)state;
+	roster_init(&roster, 42);
+	assert_int_equal(roster_enter(&roster, &one, &first), ERR_OK);
+	assert_int_equal(roster_enter(&roster, &one, &second), ERR_OK);
+	assert_int_equal(roster_join(&roster, &one, &a), ERR_OK);
+	assert_int_equal(roster_count(&roster, &one), 3);
+	assert_int_equal(walk(&roster, 1), 1);
+	roster_exit(&roster, &first);
+	assert_null(first);
+	roster_exit(&roster, &first); /* a second time: nothing */
+	roster_leave(&roster, &a);
+	assert_int_equal(roster_count(&roster, &one), 1);
+	roster_exit(&roster, &second);
+	assert_int_equal(roster_count(&roster, &one), 0);
+	assert_int_equal(roster.groups.count, 0);
+	roster_fini(&roster);
+}
+
 static void
 leave_at_once(void *arg, struct member *member)
 {
@@ -114,6 +141,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_join_and_leave),
+		cmocka_unit_test(test_enter_and_exit),
 		cmocka_unit_test(test_leave_while_walking),
 		cmocka_unit_test(test_many_ids),
 	};
