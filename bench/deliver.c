@@ -221,8 +221,9 @@ deliver_for(struct deliver *d, double seconds)
 static void
 start_timer(struct deliver *d)
 {
-	const long ns = (long)(1e9 / d->load->rate);
-	const struct itimerspec every = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
+	const int64_t ns = (int64_t)(1e9 / d->load->rate);
+	const struct timespec time = { .tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000 };
+	const struct itimerspec every = { .it_value = time, .it_interval = time };
 
 	d->timer_fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (d->timer_fd < 0 || timerfd_settime(d->timer_fd, 0, &every, NULL) != 0)

@@ -40,7 +40,7 @@ static const struct setting {
 	    "what a worker reports (default), or what watchers are to get" },
 	{ "lines", KIND_COUNT, AT(lines), "N", "post batches of N updates" },
 	{ "window", KIND_COUNT, AT(window), "N", "updates that may be undelivered (default 1)" },
-	{ "rate", KIND_NUMBER, AT(rate), "N", "updates a second, whatever is undelivered" },
+	{ "rate", KIND_NUMBER, AT(rate), "N", "updates a second, whatever is undelivered or unanswered" },
 	{ "warmup", KIND_NUMBER, AT(warmup), "SECONDS", "before measuring (default 0.5)" },
 	{ "seconds", KIND_NUMBER, AT(seconds), "SECONDS", "of measuring (default 3)" },
 	{ "bell", KIND_TEXT, AT(bell), "DATABASE",

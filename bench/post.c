@@ -1,4 +1,4 @@
-/* post.c: POSTs as fast as they are answered, of one update each or of batches. Nobody watches. */
+/* post.c: POSTs as fast as they are answered, or at a rate, of one update each or of batches. Nobody watches. */
 #include "base/clock.h"
 #include "fatal.h"
 #include "load.h"
@@ -15,8 +15,17 @@ struct post {
 	struct samples answers; /* from before the POST to its answer */
 	uint64_t next;          /* the next update's number */
 	uint64_t updates;       /* answered */
+	uint64_t begun;         /* updates, since from_us */
+	int64_t from_us;
 	bool over;
 };
+
+/* How many a POST has. */
+static uint64_t
+updates_of(const struct load *load)
+{
+	return load->lines > 0 ? load->lines : 1;
+}
 
 static void
 post_next(struct post *post, struct poster *poster)
@@ -27,8 +36,28 @@ post_next(struct post *post, struct poster *poster)
 		load_write_batch(load, poster_begin(poster), post->next);
 	else
 		load_write_post(load, poster_begin(poster), post->next);
-	post->next += load->lines > 0 ? load->lines : 1;
+	post->next += updates_of(load);
+	post->begun += updates_of(load);
 	poster_send(poster, post->next);
+}
+
+/* Is it time for one more? */
+static bool
+is_due(const struct post *post)
+{
+	double rate = post->load->rate;
+
+	return !post->over && (rate == 0 ||
+	    (double)post->begun < rate * (double)(clock_mono_us() - post->from_us) / 1e6);
+}
+
+static void
+post_what_is_due(struct post *post)
+{
+	struct poster *poster;
+
+	while (is_due(post) && (poster = posters_idle(&post->posters)) != NULL)
+		post_next(post, poster);
 }
 
 static size_t
@@ -54,26 +83,25 @@ on_answer(void *arg, struct poster *poster, int status, struct text body)
 	if (post->load->lines > 0 && count_lines(body) != post->load->lines)
 		fatal("of %zu lines %zu were stored: %.*s", post->load->lines, count_lines(body),
 		    TEXT_ARG(body));
-	post->updates += post->load->lines > 0 ? post->load->lines : 1;
+	post->updates += updates_of(post->load);
 	samples_add(&post->answers, clock_mono_us() - poster->started_us);
-	if (!post->over)
-		post_next(post, poster);
+	post_what_is_due(post);
 }
 
 /* Until the time is over and all is answered. */
 static void
 post_for(struct post *post, double seconds)
 {
-	int64_t until = clock_mono_us() + (int64_t)(seconds * 1e6);
-	struct poster *poster;
+	int64_t until;
 
-	post->updates = 0;
+	post->from_us = clock_mono_us();
+	until = post->from_us + (int64_t)(seconds * 1e6);
+	post->updates = post->begun = 0;
 	post->over = false;
 	samples_reset(&post->answers);
-	while ((poster = posters_idle(&post->posters)) != NULL)
-		post_next(post, poster);
-	while (post->posters.busy > 0) {
-		loop_turn(&post->load->loop, 100);
+	while (!post->over || post->posters.busy > 0) {
+		post_what_is_due(post);
+		loop_turn(&post->load->loop, post->load->rate > 0 ? 1 : 100);
 		post->over = clock_mono_us() >= until;
 	}
 }

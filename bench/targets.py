@@ -45,16 +45,18 @@ TARGETS = [
     *(at_most("1", f"milepost-ws without nginx, by {way}: CPU a delivery to {n:,} watchers, of the floor's", 1.10,
               ratio(f"fan-out-{n}", "cost", f"milepost{end}", f"floor{end}"))
       for way, end in (("unix socket", ""), ("TCP", "-tcp")) for n in (1000, 5000)),
-    at_most("1", "milepost-ws without nginx: memory of an idle connection", 0.5,
-            figure("connect", "milepost", "idle"), "KB"),
+    *(at_most("1", f"milepost-ws without nginx: memory of an idle connection, {whose}", 0.5,
+              figure(workload, "milepost", "idle"), "KB")
+      for whose, workload in (("all of one session", "shared"), ("each of its own session", "connect"))),
     *(at_most("2", f"through nginx: CPU a delivery to {n:,} watchers, of the floor's behind nginx", 1.05,
               ratio(f"fan-out-{n}", "cost", OURS, FLOOR)) for n in (1000, 5000)),
     at_most("2", "through nginx: memory of an idle connection, all processes", 8,
             figure("connect", OURS, "idle"), "KB"),
     at_most("2", "through nginx: CPU a connect, of the floor's behind nginx", 1.5,
             ratio("connect", "cost", OURS, FLOOR)),
-    at_most("3", "CPU a durable, authorised POST, of an empty libfcgi program's", 1.6,
-            ratio("post", "cost", OURS, "null-fcgi")),
+    *(at_most("3", f"CPU a durable, authorised POST, of an empty libfcgi program's, {pace}", 1.6,
+              ratio(workload, "cost", OURS, "null-fcgi"))
+      for pace, workload in (("each as fast as it can", "post"), ("both at 4,000 a second", "paced"))),
     at_least("3", "durable POSTs a second, 16 posters", 5000, figure("post", OURS, "updates_per_s")),
     at_least("3", "durable updates a second, in batches", 25000, figure("batch", OURS, "updates_per_s")),
     at_most("4", "steady: p99, of the floor's behind nginx", 1.5, ratio("steady", "latency p99", OURS, FLOOR)),
