@@ -71,8 +71,7 @@ enum token_cause token_verify(const struct token_keys *keys, const struct token_
 /*
  * Appends a token with sub, exp, iat, type "access", role (unless ROLE_NONE), and iss and aud where
  * the rules name them; signed with the key of token_keys_signer, whose kid (if any) the header gets.
- * ERR_ABSENT: there is none; ERR_LIMIT: out is too small; ERR_NOMEM.
- * the rules name them. ERR_NOMEM; ERR_LIMIT: it is longer than TOKEN_MAX, or than out may grow.
+ * ERR_ABSENT: there is none; ERR_NOMEM; ERR_LIMIT: it is longer than TOKEN_MAX, or than out may grow.
  */
 enum err token_mint(const struct token_keys *keys, const struct token_rules *rules,
     const struct token_claims *claims, int64_t now, struct buf *out) MUST_USE;
