@@ -37,6 +37,23 @@ resource_with_json(struct call *call, resource_fn fn, void *arg)
 }
 
 void
+resource_get(struct call *call, const char *missing, resource_write_fn write)
+{
+	struct id id;
+	enum err err;
+
+	if (!resource_open(call, missing, &id))
+		return;
+	err = write(call->worker->store, &id, &call->reply->body);
+	if (err == ERR_OK)
+		reply_json(call->reply, 200);
+	else if (err == ERR_ABSENT)
+		reply_problem(call->reply, 404, missing);
+	else
+		route_read_failure(call, err);
+}
+
+void
 resource_delete(struct call *call, const char *missing, commit_fn fn)
 {
 	struct id id;

@@ -17,6 +17,10 @@ bool resource_open(struct call *call, const char *missing, struct id *id) MUST_U
 typedef void (*resource_fn)(struct call *call, const struct json *json, void *arg);
 void resource_with_json(struct call *call, resource_fn fn, void *arg);
 
+/* Serves GET: write appends what there is of the id. ERR_ABSENT: nothing; other errors are the store's. */
+typedef enum err (*resource_write_fn)(struct store *store, const struct id *id, struct buf *out);
+void resource_get(struct call *call, const char *missing, resource_write_fn write);
+
 /* Serves DELETE: idempotent, so one that is gone already is as good as deleted. fn gets the struct id
  * as its argument. */
 void resource_delete(struct call *call, const char *missing, commit_fn fn);

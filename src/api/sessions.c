@@ -112,24 +112,21 @@ sessions_put(struct call *call)
 		resource_with_json(call, put, &change);
 }
 
+static enum err
+write_found(struct store *store, const struct id *id, struct buf *out)
+{
+	struct session session;
+	enum err err = store_session_find(store, id, &session);
+
+	if (err == ERR_OK)
+		write_session(out, &session);
+	return err;
+}
+
 void
 sessions_get(struct call *call)
 {
-	struct session session;
-	struct id id;
-	enum err err;
-
-	if (!resource_open(call, NO_SESSION, &id))
-		return;
-	err = store_session_find(call->worker->store, &id, &session);
-	if (err == ERR_OK) {
-		reply_json(call->reply, 200);
-		write_session(&call->reply->body, &session);
-	} else if (err == ERR_ABSENT) {
-		reply_problem(call->reply, 404, NO_SESSION);
-	} else {
-		route_read_failure(call, err);
-	}
+	resource_get(call, NO_SESSION, write_found);
 }
 
 static enum err

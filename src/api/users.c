@@ -232,24 +232,21 @@ users_put(struct call *call)
 	buf_fini(&change.body);
 }
 
+static enum err
+write_found(struct store *store, const struct id *id, struct buf *out)
+{
+	struct user user;
+	enum err err = store_user_find(store, id, &user);
+
+	if (err == ERR_OK)
+		write_user(out, &user);
+	return err;
+}
+
 void
 users_get(struct call *call)
 {
-	struct user user;
-	struct id id;
-	enum err err;
-
-	if (!resource_open(call, NO_USER, &id))
-		return;
-	err = store_user_find(call->worker->store, &id, &user);
-	if (err == ERR_OK) {
-		reply_json(call->reply, 200);
-		write_user(&call->reply->body, &user);
-	} else if (err == ERR_ABSENT) {
-		reply_problem(call->reply, 404, NO_USER);
-	} else {
-		route_read_failure(call, err);
-	}
+	resource_get(call, NO_USER, write_found);
 }
 
 static enum err

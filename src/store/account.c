@@ -227,16 +227,7 @@ store_session_each(struct store *store, store_session_fn fn, void *arg)
 enum err
 store_authority_newest(struct store *store, int64_t *out)
 {
-	struct statement st = statement_use(store, SQL_AUTHORITY_NEWEST);
-	int64_t newest = 0;
-	enum err err;
-
-	if (statement_row(&st))
-		newest = statement_int(&st, 0);
-	err = statement_done(&st, ERR_OK);
-	if (err == ERR_OK)
-		*out = newest;
-	return err;
+	return statement_number(store, SQL_AUTHORITY_NEWEST, out);
 }
 
 static void

@@ -249,16 +249,7 @@ store_event_active(struct store *store, const struct id *patient, int64_t before
 enum err
 store_event_revision(struct store *store, int64_t *out)
 {
-	struct statement st = statement_use(store, SQL_EVENT_REVISION);
-	int64_t newest = 0;
-	enum err err;
-
-	if (statement_row(&st))
-		newest = statement_int(&st, 0);
-	err = statement_done(&st, ERR_OK);
-	if (err == ERR_OK)
-		*out = newest;
-	return err;
+	return statement_number(store, SQL_EVENT_REVISION, out);
 }
 
 /* The last of the next revisions, if any of them is old. */

@@ -378,6 +378,21 @@ statement_run(struct store *store, enum sql sql)
 }
 
 enum err
+statement_number(struct store *store, enum sql sql, int64_t *out)
+{
+	struct statement st = statement_use(store, sql);
+	int64_t number = 0;
+	enum err err;
+
+	if (statement_row(&st))
+		number = statement_int(&st, 0);
+	err = statement_done(&st, ERR_OK);
+	if (err == ERR_OK)
+		*out = number;
+	return err;
+}
+
+enum err
 statement_delete(struct statement *st)
 {
 	statement_row(st);

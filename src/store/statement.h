@@ -163,6 +163,9 @@ enum err statement_done(struct statement *st, enum err err) MUST_USE;
 /* Runs one without parameters and results. */
 enum err statement_run(struct store *store, enum sql sql) MUST_USE;
 
+/* Runs one without parameters that answers a number; 0 where it has no row. */
+enum err statement_number(struct store *store, enum sql sql, int64_t *out) MUST_USE;
+
 /* Runs a DELETE whose parameters are bound. ERR_ABSENT: it found no row. */
 enum err statement_delete(struct statement *st) MUST_USE;
 
