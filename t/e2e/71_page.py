@@ -255,6 +255,33 @@ def test_restart(bed, page, sig):
     assert messages(page) == sent
 
 
+def test_closed_by_another(bed, page):
+    """A 1000 that is not Milepost's, as of a proxy that is tired of the connection, is no end: the page goes on."""
+    session = bed.session()
+    bed.report(session, "uploading", 5)
+    page.cdp("Page.addScriptToEvaluateOnNewDocument", source="""
+        const Real = WebSocket;
+        globalThis.sockets = [];
+        WebSocket = class extends Real {
+          constructor(...args) {
+            super(...args);
+            sockets.push(this);
+          }
+        };""")
+    page.watch(session, bed.therapist())
+    page.shows("#connection", "Live")
+    page.js("""
+        const shown = document.getElementById("connection");
+        globalThis.said = [];
+        new MutationObserver(() => said.push(shown.textContent)).observe(
+          shown, {childList: true, subtree: true, characterData: true});
+        sockets[0].onclose(new CloseEvent("close", {code: 1000, reason: "Idle timeout"}));""")
+    bed.report(session, "transcribing", 30)
+    page.shows(".percent", "30%")
+    page.shows("#connection", "Live")
+    assert page.js("return sockets.length") == 2 and "Ended" not in " ".join(page.js("return said"))
+
+
 def test_nothing_answers(bed, page):
     """With nginx away what was last seen stays, and is said to be old; the reader can hurry the next try."""
     page.expected += ["WebSocket connection to", "ERR_CONNECTION_REFUSED"]
