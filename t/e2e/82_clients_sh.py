@@ -138,7 +138,8 @@ def test_group(run):
 
 def test_keyboard(run):
     """At a terminal the command reads from it, and gets an interrupt once."""
-    program = "trap 'echo got it' INT; echo ready; while ! read -r line; do :; done; echo \"read $line\"; exit 5"
+    program = "trap 'echo got it; got=it' INT; echo ready; while [ -z \"$got\" ]; do sleep 0.01; done; " \
+              "read -r line; echo \"read $line\"; exit 5"
     argv = run.argv("sh", "-c", program)
     pid, terminal = pty.fork()
     if pid == 0:
