@@ -6,6 +6,7 @@ import pytest
 
 from bed import Bed, RawWatcher, eventually
 from browser import Browser
+from guides import Guide
 
 MAX = 6  # connections
 
@@ -126,8 +127,8 @@ def test_token_from_the_same_site(bed):
     bed.report(session, "uploading", 5)
     with Browser.of(bed) as browser:
         browser.driver.get(browser.url + "icon.svg")
-        browser.js("sessionStorage.setItem('milepost.token', arguments[0])", token)
-        browser.driver.get(f"{browser.url}#session={session}")
+        [snippet] = Guide("README.md").indented("Drop it in", "sessionStorage")
+        browser.js(f"const [token, id] = arguments;\n{snippet}", token, session)
         browser.shows("#connection", "Live")
         assert browser.kept_addresses(f"session={session}") and not browser.kept_addresses(token)
 

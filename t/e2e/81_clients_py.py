@@ -21,9 +21,11 @@ import pytest
 import websockets
 
 from bed import Bed, PATIENCE, TOP, eventually
+from guides import Guide
 from proxy import Proxy
 
 SOURCE = TOP / "clients" / "python"
+README = Guide("clients/python/README.md")
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 BUILD_WHEEL = "import sys, setuptools.build_meta as b; print(b.build_wheel(sys.argv[1]))"
 
@@ -122,6 +124,18 @@ def test_package(installed):
     result = subprocess.run(["mypy", "--strict", "--cache-dir", os.devnull, installed / "milepost"], text=True,
                             capture_output=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_install(tmp_path):
+    """The README's command, with all that it needs here already."""
+    [install] = README.indented(part="pip install")
+    shutil.copytree(SOURCE, tmp_path / "clients/python", ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", "env"], cwd=tmp_path, check=True)
+    env = {**os.environ, "PATH": f"{tmp_path}/env/bin:{os.environ['PATH']}", "PIP_NO_INDEX": "1",
+           "PIP_NO_BUILD_ISOLATION": "0"}  # which says that there is none
+    result = subprocess.run(["sh", "-ec", f"{install}\ncd /\npython3 -c 'import milepost; print(milepost.__file__)'"],
+                            cwd=tmp_path, env=env, text=True, capture_output=True)
+    assert result.returncode == 0 and f"{tmp_path}/env/lib" in result.stdout.splitlines()[-1], result
 
 
 # --- watching ---
@@ -615,8 +629,8 @@ def run_program(installed, tmp_path, program, *args, **env):
     """Runs it where the platform's module is the one line that the README says."""
     services = tmp_path / "app" / "services"
     services.mkdir(parents=True, exist_ok=True)
-    [line] = re.findall(r"^    (from milepost.progress_tracker import .*)$", (SOURCE / "README.md").read_text(), re.M)
-    (services / "progress_tracker.py").write_text(line + "\n")
+    [line] = README.indented(part="noqa")
+    (services / "progress_tracker.py").write_text(line)
     env = {**os.environ, "PYTHONPATH": f"{installed}:{tmp_path}", **env}
     return subprocess.run([sys.executable, "-c", program, *args], text=True, capture_output=True, env=env,
                           timeout=PATIENCE)
@@ -650,11 +664,9 @@ def test_exit(bed, installed, tmp_path):
 
 def test_readme(bed, installed, tmp_path):
     """Its programs run as they stand, and the stages are added."""
-    text = (SOURCE / "README.md").read_text()
-    blocks = ["".join(line[4:] for line in block.splitlines(True)) for block in re.findall(r"(?:(?:    .*)?\n)+", text)]
-    reporting, watching = (block for block in blocks if "asyncio.run" in block)
-    [stages] = re.findall(r'"(INSERT [^"]*)"', text)
-    bed.sql(stages)
+    reporting, watching = README.indented(part="asyncio.run")
+    [stages] = README.indented(part="sqlite3 /var/lib/milepost/milepost.db")
+    subprocess.run(["sh", "-ec", stages.replace("/var/lib/milepost/milepost.db", str(bed.dir / "milepost.db"))], check=True)
     session = bed.session()
     env = {"MILEPOST_URL": url(bed), "MILEPOST_KEY": bed.worker_key}
     for program in ("import asyncio, sys; from app.services.progress_tracker import *\n"

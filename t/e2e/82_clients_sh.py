@@ -13,6 +13,7 @@ import tempfile
 import pytest
 
 from bed import PATIENCE, TOP, eventually
+from guides import Guide
 from proxy import Proxy
 
 CLIENT = TOP / "clients" / "sh"
@@ -266,20 +267,19 @@ def test_help(run):
         assert f"Fl -{option}" in manual, option
 
 
-def blocks(readme):
-    """The indented blocks of a README that are for a shell."""
-    return re.findall(r"(?:^    .*\n)+", readme.read_text(), re.M)
-
-
 def test_readme(bed, run, tmp_path):
     """Each of its lines does what it says."""
     (tmp_path / "transcribe").write_text("#!/bin/sh\necho 50%\n")
     (tmp_path / "transcribe").chmod(0o755)
     shutil.copy(CLIENT / "milepost-run", tmp_path)
     env = {**run.env, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    text = "".join(blocks(CLIENT / "README.md"))
+    guide = Guide("clients/sh/README.md")
+    make_key, ask_help = guide.inline()
+    bed.ctl("key", "delete", "pipeline", check=False)  # which the test before this one made
+    key = bed.ctl(*make_key.split()[1:]).stdout.strip()
+    text = "".join(guide.indented()) + ask_help
     for old, new in (("https://example.org", run.env["MILEPOST_URL"]), ("550e8400-e29b-41d4-a716-446655440000", run.session),
-                     ("mpw_...", bed.worker_key)):
+                     ("mpw_...", key)):
         assert old in text
         text = text.replace(old, new)
     result = subprocess.run(["sh", "-e", "-c", text], env=env, cwd=tmp_path, capture_output=True, text=True)
