@@ -438,8 +438,11 @@ async def test_tracker_refusals(bed, tracked):
     for words in (("transcribing 30", str(session)), ("transcribing 99", "progress must be from 20 to 60"),
                   ("dreaming 50", "status"), (str(none), "Session not found")):
         assert len(tracked.logged(*words)) == 1, (words, tracked.caplog.messages)
-    for args in (("not-an-id", "uploading", 1), (session, "uploading", 101), (session, "uploading", -1)):
-        with pytest.raises(ValueError):
+    for args, words in ((("not-an-id", "uploading", 1), "session_id: 'not-an-id' is no UUID"),
+                        ((None, "uploading", 1), "session_id: None is no UUID"),
+                        ((session, "uploading", 101), "progress: 101 is not from 0 to 100"),
+                        ((session, "uploading", -1), "progress: -1 is not from 0 to 100")):
+        with pytest.raises(ValueError, match=words):
             await tracked.update(*args, "wrong")
 
 

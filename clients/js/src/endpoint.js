@@ -17,7 +17,7 @@ function baseOf(url) {
   try {
     base = new URL(url);
   } catch {
-    throw new TypeError(`url: ${url} is no absolute URL`);
+    throw new TypeError(`url: ${url} is no absolute URL, as https://example.org is one`);
   }
   if (!SCHEMES.includes(base.protocol))
     throw new TypeError(`url: ${url} does not begin with http://, https://, ws:// or wss://`);

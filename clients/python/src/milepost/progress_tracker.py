@@ -68,7 +68,10 @@ class ProgressUpdate:
 
 
 def _id_of(session_id: uuid.UUID | str) -> uuid.UUID:
-    return session_id if isinstance(session_id, uuid.UUID) else uuid.UUID(session_id)
+    try:
+        return session_id if isinstance(session_id, uuid.UUID) else uuid.UUID(session_id)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"session_id: {session_id!r} is no UUID") from error
 
 
 def _text_of(status: str) -> str:
