@@ -12,8 +12,8 @@ TEST_PACKAGES="libcmocka-dev python3 python3-pytest python3-websockets python3-b
 sqlite3 spawn-fcgi procps systemd node-eventsource redis-server iproute2 iptables faketime stunnel4
 chromium chromium-driver python3-selenium
 nodejs node-ws node-react node-react-test-renderer node-typescript mypy python3-setuptools python3-wheel
-build-essential debhelper fakeroot lintian apache2-bin libapache2-mod-fcgid lighttpd python3-fastapi
-python3-uvicorn python3-httpx python3-jwt python3-jsonschema python3-yaml"
+python3-pip python3-venv build-essential debhelper fakeroot lintian apache2-bin libapache2-mod-fcgid lighttpd
+python3-fastapi python3-uvicorn python3-httpx python3-jwt python3-jsonschema python3-yaml"
 # Node.js from elsewhere brings npm itself, and does not go with Debian's.
 command -v npm >/dev/null || TEST_PACKAGES="$TEST_PACKAGES npm"
 # To test the package in a Debian of its own, with --long.

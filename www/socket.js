@@ -6,6 +6,7 @@ const OPENING_MS = 10000;
 const SILENCE_MS = 100000;
 
 const DONE = 1000;
+const ENDINGS = ["Processing complete", "Processing failed"]; // others close with 1000 when they are tired
 const POLICY = 1008; // trying again would not help
 
 /** What shows the token: a ticket; where milepost-api is away, a subprotocol. Neither puts it into a URL. */
@@ -71,7 +72,10 @@ export async function follow({session, since, access, signal, onOpen, onUpdate})
       if (message.type === undefined) onUpdate(message);
       else if (message.type === "ping") learn(message.timestamp);
     };
-    socket.onclose = ({code, reason}) =>
-      end({end: code === DONE ? "done" : code === POLICY ? "refused" : "lost", reason, code});
+    socket.onclose = ({code, reason}) => {
+      const isEnd = code === DONE && ENDINGS.includes(reason);
+
+      end({end: isEnd ? "done" : code === POLICY ? "refused" : "lost", reason, code});
+    };
   });
 }

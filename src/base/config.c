@@ -384,7 +384,9 @@ config_load(const char *path, struct config **out, struct buf *why)
 
 	if (file == NULL) {
 		err = errno == ENOENT ? ERR_ABSENT : errno == ENOMEM ? ERR_NOMEM : ERR_SYSTEM;
-		buf_printf(why, "%s: %s", path, strerror(errno));
+		buf_printf(why, "%s: %s; %s", path, strerror(errno),
+		    errno == EACCES ? "this user needs the right to read the configuration" :
+		                      "name the configuration by -c or MILEPOST_CONFIG");
 		return err;
 	}
 	err = config_default(&config);

@@ -93,16 +93,33 @@ fail:
 	return ERR_SYSTEM;
 }
 
+/* What is wrong with a path that can't be listened at, and what to do. */
+static const char *
+advice_on(enum err err, int cause)
+{
+	if (err == ERR_LIMIT)
+		return "the path is too long for a unix socket (107 bytes); name a shorter one";
+	if (err == ERR_CONFLICT)
+		return "another program listens there already; end it, or name another socket by -s";
+	switch (cause) {
+	case ENOENT:
+		return "its directory is not there; make it, for the user of the services";
+	case EACCES:
+		return "can't be made: this user needs the right to write to its directory";
+	case EEXIST:
+		return "a file of that name is there; remove it, or name another socket by -s";
+	default:
+		return strerror(cause);
+	}
+}
+
 enum err
 fd_listen_at(const char *path, unsigned mode, int *fd, struct buf *why)
 {
 	enum err err = listen_unix(path, mode, fd);
 
 	if (err != ERR_OK)
-		buf_printf(why, "%s: %s", path,
-		    err == ERR_LIMIT ? "the path is too long for a unix socket (107 bytes)" :
-		    err == ERR_CONFLICT ? "another program listens there already" :
-		    strerror(errno));
+		buf_printf(why, "%s: %s", path, advice_on(err, errno));
 	return err;
 }
 

@@ -1,11 +1,26 @@
 /* options.c: getopt for the two daemons. */
 #include "base/options.h"
 
+#include "base/attr.h"
 #include "base/config.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+
+/* Says what is wrong with the option that getopt stopped at. */
+static void NORETURN
+refuse(int c, const char *word)
+{
+	char letter[] = { '-', (char)optopt, '\0' };
+
+	fprintf(stderr, "%s: %s \"%s\"; see: %s --help\n", program_invocation_short_name,
+	    c == ':' ? "there is no value for" : "unknown option",
+	    strncmp(word, "--", 2) == 0 ? word : letter, program_invocation_short_name);
+	exit(EXIT_USAGE);
+}
 
 struct options
 options_read(int argc, char **argv, const char *usage, const char *version)
@@ -21,7 +36,8 @@ options_read(int argc, char **argv, const char *usage, const char *version)
 	struct options options = { .config = config_default_path() };
 	int c;
 
-	while ((c = getopt_long(argc, argv, "c:s:thV", longs, NULL)) != -1) {
+	opterr = 0; /* which would not say what to do */
+	while ((c = getopt_long(argc, argv, ":c:s:thV", longs, NULL)) != -1) {
 		switch (c) {
 		case 'c':
 			options.config = optarg;
@@ -39,11 +55,12 @@ options_read(int argc, char **argv, const char *usage, const char *version)
 			puts(version);
 			exit(EXIT_SUCCESS);
 		default:
-			exit(EXIT_USAGE);
+			refuse(c, argv[optind - 1]);
 		}
 	}
 	if (optind < argc) {
-		fprintf(stderr, "%s: unexpected argument \"%s\"\n", argv[0], argv[optind]);
+		fprintf(stderr, "%s: unexpected argument \"%s\"; see: %s --help\n",
+		    program_invocation_short_name, argv[optind], program_invocation_short_name);
 		exit(EXIT_USAGE);
 	}
 	return options;

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #define BUSY_MS 1000
 
@@ -16,12 +15,11 @@ check_keys(const struct config *config)
 {
 	struct buf why = BUF_INIT(2048);
 	struct token_keys *keys = NULL;
-	const char *secret = config->jwt_secret_file;
-	bool ok = token_keys_load(secret, config->jwt_keys, &keys, &why) == ERR_OK;
-	bool there = *secret == '\0' || access(secret, F_OK) == 0;
+	bool ok = token_keys_load(config->jwt_secret_file, config->jwt_keys, &keys, &why) ==
+	          ERR_OK;
 
 	if (!ok)
-		ctl_warn("%s%s", buf_cstr(&why), there ? "" : "; create it with: milepostctl init");
+		ctl_warn("%s", buf_cstr(&why));
 	token_keys_free(&keys);
 	buf_fini(&why);
 	return ok;

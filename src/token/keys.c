@@ -301,6 +301,22 @@ check_file(int fd, enum token_alg alg, const char *path, struct buf *why)
 	return check_mode(st.st_mode, alg, path, why);
 }
 
+/* Says why the key's file can't be opened, and what to do. */
+static void
+explain_open(enum token_alg alg, const char *path, int cause, struct buf *why)
+{
+	const char *advice = "";
+
+	if (cause == EACCES)
+		advice = "; the user of the services needs the right to read it";
+	else if (cause == ENOENT && alg == TOKEN_HS256)
+		advice = "; write the secret there that tokens are signed with, or draw one with: "
+		         "milepostctl init";
+	else if (cause == ENOENT)
+		advice = "; write the public key there, or name another file in jwt_keys";
+	buf_printf(why, "%s: %s%s", path, strerror(cause), advice);
+}
+
 /* Fills in the key's content from its file. */
 static enum err
 read_key(struct token_key *key, const char *path, struct buf *why)
@@ -311,7 +327,7 @@ read_key(struct token_key *key, const char *path, struct buf *why)
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
 
 	if (fd < 0) {
-		buf_printf(why, "%s: %s", path, strerror(errno));
+		explain_open(key->alg, path, errno, why);
 		return ERR_SYSTEM;
 	}
 	err = check_file(fd, key->alg, path, why);

@@ -58,13 +58,16 @@ def test_commands():
 
 @pytest.mark.parametrize("program", ["milepost-ws", "milepost-api", "milepost-relay"])
 def test_programs(program):
-    """Options are in the manuals; a wrong one is named."""
+    """Options are in the manuals; what is wrong with one is named, and where to look."""
     manual = read(f"man/{program}.8")
     shown = subprocess.run([BUILD / program, "--help"], text=True, capture_output=True, check=True).stdout
     for option in re.findall(r"^  -(\w),", shown, re.M):
         assert re.search(rf"Fl {option}\b", manual), option
-    wrong = subprocess.run([BUILD / program, "--nonsense"], text=True, capture_output=True)
-    assert wrong.returncode == 2 and "nonsense" in wrong.stderr
+    for args, words in ((["--nonsense"], 'unknown option "--nonsense"'), (["-tx"], 'unknown option "-x"'),
+                        (["-c"], 'there is no value for "-c"'), (["--config"], 'there is no value for "--config"'),
+                        (["--help=x"], 'unknown option "--help=x"'), (["extra"], 'unexpected argument "extra"')):
+        wrong = subprocess.run([BUILD / program, *args], text=True, capture_output=True)
+        assert (wrong.returncode, wrong.stderr) == (2, f"{program}: {words}; see: {program} --help\n")
 
 
 @pytest.mark.parametrize("program", ["ws", "api", "relay"])

@@ -42,7 +42,7 @@ def test_database_faults(idle, program):
 
 @pytest.mark.parametrize("program", PROGRAMS)
 @pytest.mark.parametrize("secret,mode,words", [
-    (None, 0o600, ["no.secret"]), ("short", 0o600, ["no.secret", "32"]), ("x" * 40, 0o644, ["no.secret", "chmod"])])
+    (None, 0o600, ["no.secret", "No such file", "milepostctl init"]), ("short", 0o600, ["no.secret", "32"]), ("x" * 40, 0o644, ["no.secret", "chmod"])])
 def test_secret_faults(idle, program, secret, mode, words):
     """A missing, short, or public secret: no start."""
     path = idle.dir / "no.secret"
@@ -68,10 +68,25 @@ def test_config_faults(idle, program, line, words):
     idle.conf.write_text(text)
 
 
+@pytest.mark.parametrize("program", [*PROGRAMS, "milepostctl"])
+def test_no_configuration(idle, program):
+    """One that was named must be there."""
+    result = subprocess.run([BUILD / program, "-c", "/nonexistent.conf", *["status"] * (program == "milepostctl")],
+                            text=True, capture_output=True, timeout=20, stdin=subprocess.DEVNULL)
+    assert (result.returncode, result.stderr) == (1, f"{program}: /nonexistent.conf: No such file or directory; name the "
+                                                     "configuration by -c or MILEPOST_CONFIG\n")
+
+
 def test_socket_in_use(bed):
-    """A second program on the same socket leaves the first one its place."""
+    """A second program on the same socket leaves the first one its place; a place where none can be is named."""
     for program, path in (("milepost-ws", bed.ws_socket()), ("milepost-api", bed.dir / "api.sock")):
         result = subprocess.run([BUILD / program, "-c", bed.conf, "-s", path], text=True, capture_output=True,
                                 timeout=20, stdin=subprocess.DEVNULL)
-        assert result.returncode == 1 and "another program listens" in result.stderr
+        assert result.returncode == 1 and "another program listens" in result.stderr, result
+        for place, words in (("nowhere/x.sock", "its directory is not there; make it"),
+                             ("milepost.conf", "a file of that name is there; remove it"),
+                             ("x" * 108, "name a shorter one")):
+            result = subprocess.run([BUILD / program, "-c", bed.conf, "-s", bed.dir / place], text=True,
+                                    capture_output=True, timeout=20, stdin=subprocess.DEVNULL)
+            assert result.returncode == 1 and words in result.stderr and str(bed.dir / place) in result.stderr, result
     assert bed.report(bed.session(), "uploading", 1).status == 200

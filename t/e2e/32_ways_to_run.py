@@ -104,7 +104,7 @@ def test_a_file_is_not_taken_for_a_socket(bed, program):
     path = bed.dir / "precious"
     path.write_text("x")
     done = subprocess.run([BUILD / program, "-c", bed.conf, "-s", path], capture_output=True, text=True, timeout=20)
-    assert done.returncode == 1 and f"{path}: File exists" in done.stderr
+    assert done.returncode == 1 and f"{path}: a file of that name is there" in done.stderr
     assert path.read_text() == "x"
 
 
@@ -219,7 +219,10 @@ def test_run_names_what_is_wrong(tmp_path):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
+        free = [word for pair in zip(("--port", "--tls-port"), map(str, free_ports(2))) for word in pair]
         for args, word in ((["--nonsense"], "--nonsense"), (["--port"], "--port"), (["--port", "x"], "x"),
-                           (["--port", port], f"port {port} is in use")):
+                           (["--port", port], f"port {port} is in use; choose another with --port"),
+                           ([*free, "--state", "/dev/null"], "Not a directory; choose another place with --state")):
             result = subprocess.run([TOP / "run", *args], text=True, capture_output=True, timeout=60)
-            assert result.returncode == 1 and word in result.stderr, result
+            assert result.returncode == 1 and result.stderr.startswith("run: ") and word in result.stderr, result
+            assert result.stderr.count("\n") == 1, result

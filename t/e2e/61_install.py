@@ -10,10 +10,11 @@ pytestmark = plain_only
 
 @pytest.fixture(scope="module")
 def home():
-    """Built as docs/shared-host.md says, without optimisation, which would only take time."""
+    """Built as the README says, without optimisation, which would only take time."""
     home = source()
-    home.sh(Guide("shared-host.md").script("Install").partition("make install")[0], "milepost-src", CFLAGS="-O0",
-            MAKEFLAGS="-j2 -s")
+    [install] = Guide("README.md").inline("./configure")
+    home.sh(install, "milepost-src", CFLAGS="-O0", MAKEFLAGS="-j2 -s")
+    home.sh("rm -r milepost")
     return home
 
 
@@ -31,7 +32,9 @@ def test_leaves_nothing(home):
     home.sh('make -s install DESTDIR="$HOME/stage"', "milepost-src")
     installed = tree(home.dir / "stage").keys() - before.keys()
     assert len([path for path in installed if (home.dir / "stage" / path).is_file()]) > 20
-    home.sh('make -s uninstall DESTDIR="$HOME/stage"', "milepost-src")
+    install, uninstall = Guide("shared-host.md").inline("make")
+    assert uninstall == "make uninstall" and install == "make install"
+    home.sh(f'{uninstall} -s DESTDIR="$HOME/stage"', "milepost-src")
     assert tree(home.dir / "stage") == before
 
 

@@ -100,6 +100,8 @@ async def test_guide(root):
             root.run("curl", "-fsS", "-H", "Host: app.example.org", "-H", f"Authorization: Bearer {key}", "-d",
                      "status=transcribing", "-d", "progress=50", f"http://localhost/api/sessions/{session}/progress")
             assert (await receive(ws))["progress"] == 50
+    for command in GUIDE.inline():
+        root.sh(command)
     logs = root.sh("cat /var/log/nginx/*.log; journalctl -b --no-pager").stdout
     for secret in (token, key):
         assert secret not in logs.replace(f"Bearer {key}", "")

@@ -272,4 +272,6 @@ async def test_many_at_once(apache_site):
 
 def test_upkeep(home):
     home.sh(GUIDE.script("Look after it"))
+    assert "not found" not in home.sh(*GUIDE.inline("ldd"))
+    home.sh('PATH="$HOME/milepost/bin:$PATH"\n' + "\n".join(GUIDE.inline("milepostctl")))
     assert list(home.dir.glob("milepost-2*.db"))

@@ -6,6 +6,7 @@ import pytest
 
 from bed import Bed, RawWatcher, eventually
 from browser import Browser
+from guides import Guide
 
 MAX = 6  # connections
 
@@ -126,8 +127,8 @@ def test_token_from_the_same_site(bed):
     bed.report(session, "uploading", 5)
     with Browser.of(bed) as browser:
         browser.driver.get(browser.url + "icon.svg")
-        browser.js("sessionStorage.setItem('milepost.token', arguments[0])", token)
-        browser.driver.get(f"{browser.url}#session={session}")
+        [snippet] = Guide("README.md").indented("Drop it in", "sessionStorage")
+        browser.js(f"const [token, id] = arguments;\n{snippet}", token, session)
         browser.shows("#connection", "Live")
         assert browser.kept_addresses(f"session={session}") and not browser.kept_addresses(token)
 
@@ -253,6 +254,33 @@ def test_restart(bed, page, sig):
     bed.report(session, "transcribing", 40, message="after")
     page.shows(".message", "after")
     assert messages(page) == sent
+
+
+def test_closed_by_another(bed, page):
+    """A 1000 that is not Milepost's, as of a proxy that is tired of the connection, is no end: the page goes on."""
+    session = bed.session()
+    bed.report(session, "uploading", 5)
+    page.cdp("Page.addScriptToEvaluateOnNewDocument", source="""
+        const Real = WebSocket;
+        globalThis.sockets = [];
+        WebSocket = class extends Real {
+          constructor(...args) {
+            super(...args);
+            sockets.push(this);
+          }
+        };""")
+    page.watch(session, bed.therapist())
+    page.shows("#connection", "Live")
+    page.js("""
+        const shown = document.getElementById("connection");
+        globalThis.said = [];
+        new MutationObserver(() => said.push(shown.textContent)).observe(
+          shown, {childList: true, subtree: true, characterData: true});
+        sockets[0].onclose(new CloseEvent("close", {code: 1000, reason: "Idle timeout"}));""")
+    bed.report(session, "transcribing", 30)
+    page.shows(".percent", "30%")
+    page.shows("#connection", "Live")
+    assert page.js("return sockets.length") == 2 and "Ended" not in " ".join(page.js("return said"))
 
 
 def test_nothing_answers(bed, page):

@@ -12,9 +12,11 @@ import pytest
 
 from bed import Bed, TOP, eventually
 from browser import Browser
+from guides import Guide
 from remote import Remote
 
 SOURCE = TOP / "clients" / "js"
+README = Guide("clients/js/README.md")
 DEBIANS = pathlib.Path("/usr/share/nodejs")
 LIBRARIES = ("ws", "react", "react-test-renderer")
 TEST = re.compile(r'^ *test\("([^"]+)"', re.M)
@@ -69,8 +71,7 @@ def test_js(run, file, test):
 
 def test_readme(package, run):
     """Its programs run as they stand; what they take for given is put before them."""
-    text = (SOURCE / "README.md").read_text()
-    blocks = [block for block in re.findall(r"(?:(?:    .*)?\n)+", text) if "watchSession" in block]
+    blocks = README.indented(part="watchSession")
     assert len(blocks) == 4
     session, token = run.bed.session(), run.bed.therapist()
     run.bed.report(session, "processed")
@@ -83,6 +84,56 @@ def test_readme(package, run):
         result = subprocess.run(["node", "--input-type=module", "-e", program], cwd=package, text=True,
                                 capture_output=True, timeout=60)
         assert result.returncode == 0 and "Processing complete" in result.stdout, (program, result)
+
+
+RENDER = """
+import { createElement } from "react";
+import { act, create } from "react-test-renderer";
+import { UploadProgress } from "./UploadProgress.js";
+
+globalThis.location = { origin: process.argv[3] };
+const [sessionId, token] = [process.argv[1], process.argv[2]];
+const shown = [];
+let root;
+
+act(() => {
+  root = create(createElement(UploadProgress, { sessionId, token }));
+});
+while (shown.at(-1)?.type !== "progress" && !JSON.stringify(shown).includes("Error")) {
+  await act(() => new Promise((resolve) => setTimeout(resolve, 10)));
+  shown.push(root.toJSON());
+}
+console.log(JSON.stringify([shown[0], shown.at(-1)]));
+root.unmount();
+"""
+
+
+def test_readme_react(package, run, tmp_path):
+    """The README's component, in JSX as it stands: waiting, the bar, and a refusal in words."""
+    [component] = README.indented(part="useSessionProgress")
+    (tmp_path / "UploadProgress.jsx").write_text(f'import * as React from "react";\n{component}\nexport {{ UploadProgress }};')
+    subprocess.run(["tsc", "--allowJs", "--jsx", "react", "--target", "es2022", "--module", "es2022", "--noResolve",
+                    "--outDir", package, "UploadProgress.jsx"], cwd=tmp_path, check=True)
+    session = run.bed.session()
+    run.bed.report(session, "transcribing", 45)
+    for token, last in ((run.bed.therapist(), {"type": "progress", "props": {"value": 45, "max": 100}, "children": None}),
+                        ("not.a.token", {"type": "div", "props": {}, "children": ["Error: ", "Invalid authentication"]})):
+        result = subprocess.run(["node", "--input-type=module", "-e", RENDER, session, token, f"http://localhost:{run.bed.port}"],
+                                cwd=package, text=True, capture_output=True, timeout=60,
+                                env={**os.environ, "NODE_PATH": str(DEBIANS)})
+        assert result.returncode == 0, result
+        assert json.loads(result.stdout) == [{"type": "div", "props": {}, "children": ["Connecting..."]}, last], result
+
+
+def test_install(package, tmp_path):
+    """The README's command, for which nothing comes from elsewhere."""
+    [install] = README.indented(part="npm install")
+    shutil.copytree(SOURCE, tmp_path / "clients/js")
+    env = {**os.environ, "npm_config_offline": "true", "npm_config_audit": "false", "npm_config_cache": str(tmp_path / "cache")}
+    result = subprocess.run(["sh", "-ec", f"{install}\nnode --input-type=module -e "
+                             "'import { watchSession } from \"milepost\"; console.log(typeof watchSession)'"],
+                            cwd=tmp_path, env=env, text=True, capture_output=True)
+    assert result.returncode == 0 and result.stdout.endswith("function\n"), result
 
 
 def test_browser(package):

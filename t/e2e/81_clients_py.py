@@ -18,11 +18,14 @@ import uuid
 import zipfile
 
 import pytest
+import websockets
 
 from bed import Bed, PATIENCE, TOP, eventually
+from guides import Guide
 from proxy import Proxy
 
 SOURCE = TOP / "clients" / "python"
+README = Guide("clients/python/README.md")
 NOBODYS = "00000000-0000-4000-8000-000000000000"
 BUILD_WHEEL = "import sys, setuptools.build_meta as b; print(b.build_wheel(sys.argv[1]))"
 
@@ -121,6 +124,18 @@ def test_package(installed):
     result = subprocess.run(["mypy", "--strict", "--cache-dir", os.devnull, installed / "milepost"], text=True,
                             capture_output=True)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+def test_install(tmp_path):
+    """The README's command, with all that it needs here already."""
+    [install] = README.indented(part="pip install")
+    shutil.copytree(SOURCE, tmp_path / "clients/python", ignore=shutil.ignore_patterns("__pycache__", "build", "*.egg-info"))
+    subprocess.run([sys.executable, "-m", "venv", "--system-site-packages", "env"], cwd=tmp_path, check=True)
+    env = {**os.environ, "PATH": f"{tmp_path}/env/bin:{os.environ['PATH']}", "PIP_NO_INDEX": "1",
+           "PIP_NO_BUILD_ISOLATION": "0"}  # which says that there is none
+    result = subprocess.run(["sh", "-ec", f"{install}\ncd /\npython3 -c 'import milepost; print(milepost.__file__)'"],
+                            cwd=tmp_path, env=env, text=True, capture_output=True)
+    assert result.returncode == 0 and f"{tmp_path}/env/lib" in result.stdout.splitlines()[-1], result
 
 
 # --- watching ---
@@ -267,6 +282,75 @@ async def test_full(bed, milepost, caplog):
     assert "1013" in caplog.messages[1] and float(caplog.messages[1].split()[-2]) >= 5
 
 
+@contextlib.asynccontextmanager
+async def impostor(*scripts):
+    """A server that plays a script for each connection: what to send, then a close. Yields its URL and the requests."""
+    asked = []
+
+    async def play(ws, *_):
+        asked.append(ws)
+        sent, code, reason = scripts[min(len(asked), len(scripts)) - 1]
+        for text in sent:
+            await ws.send(text)
+        await ws.close(code, reason)
+
+    async with websockets.serve(play, "127.0.0.1", 0, subprotocols=["bearer"]) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+async def test_cancelled_while_closing(bed, milepost, monkeypatch):
+    """A watch that is cancelled just when it closes a silent connection ends, and opens no other."""
+    session, closing = bed.session(), []
+    close = websockets.WebSocketClientProtocol.close
+
+    async def noted(self, *args):
+        closing.append(self)
+        await close(self, *args)
+
+    monkeypatch.setattr(websockets.WebSocketClientProtocol, "close", noted)
+    bed.report(session, "uploading", 1)
+    with Proxy(bed.port) as proxy:
+        async with Watch(milepost, f"http://localhost:{proxy.port}", session, bed.therapist(), silence=1.0) as watch:
+            await watch.shows(1)
+            upgrades, proxy.mode = proxy.upgrades, "swallow"
+            await until(lambda: closing, "it fell silent")
+            watch.task.cancel()
+            await asyncio.wait([watch.task], timeout=PATIENCE)
+            assert watch.task.cancelled() and proxy.upgrades == upgrades
+
+
+async def test_strange_closes(milepost):
+    """Only Milepost's own 1000 ends a session: a proxy that is tired of a connection says it, too."""
+    def text(**members):
+        return json.dumps(members)
+
+    async with impostor(([text(status="uploading", progress=1, revision=1)], 1000, "Idle timeout"), ([], 1000, ""),
+                        (["null"], 1011, ""), (["5"], 1001, ""), ([text(status="processed", progress=2)], 1000, ""),
+                        (["[]", "{}"], 1000, "Processing complete"),
+                        ([text(status="processed", progress=100, revision=2)], 1000, "Processing complete")) as (url, asked):
+        async with Watch(milepost, url, NOBODYS, "t", last_pause=0.02) as watch:
+            await watch.ends()
+            assert (watch.progress, len(asked)) == ([1, 100], 7)
+
+
+async def test_strange_tokens(bed, milepost, caplog):
+    """A newline around a token is none of it; what can't be one is refused here, and no log has it."""
+    caplog.set_level(logging.DEBUG, "milepost")
+    session, token = bed.session(), bed.therapist()
+    bed.report(session, "processed")
+    for ticket in (False, True):
+        for good in (f"{token}\n", lambda: f" {token}\r\n"):
+            async with Watch(milepost, url(bed), session, good, ticket=ticket) as watch:
+                await watch.ends()
+        for bad, reason in ((f"Bearer {token}", "Invalid authentication"), (f"{token}\r\nX-Y: z", "Invalid authentication"),
+                            (lambda: f"Bearer {token}", "Invalid authentication"), (lambda: None, "Authentication required"),
+                            ("", "Authentication required")):
+            async with Watch(milepost, url(bed), session, bad, ticket=ticket) as watch:
+                with pytest.raises(milepost.Refused, match=reason):
+                    await watch.ends()
+    assert not any(token in message for message in caplog.messages)
+
+
 # --- the platform's progress tracker ---
 
 
@@ -354,8 +438,11 @@ async def test_tracker_refusals(bed, tracked):
     for words in (("transcribing 30", str(session)), ("transcribing 99", "progress must be from 20 to 60"),
                   ("dreaming 50", "status"), (str(none), "Session not found")):
         assert len(tracked.logged(*words)) == 1, (words, tracked.caplog.messages)
-    for args in (("not-an-id", "uploading", 1), (session, "uploading", 101), (session, "uploading", -1)):
-        with pytest.raises(ValueError):
+    for args, words in ((("not-an-id", "uploading", 1), "session_id: 'not-an-id' is no UUID"),
+                        ((None, "uploading", 1), "session_id: None is no UUID"),
+                        ((session, "uploading", 101), "progress: 101 is not from 0 to 100"),
+                        ((session, "uploading", -1), "progress: -1 is not from 0 to 100")):
+        with pytest.raises(ValueError, match=words):
             await tracked.update(*args, "wrong")
 
 
@@ -422,9 +509,36 @@ async def test_tracker_silence(bed, milepost, caplog):
     with Tracked(bed, milepost, caplog, max_wait=0.3) as tracked:
         tracked.proxy.mode = "swallow"
         began = time.monotonic()
-        update = await tracked.update(bed.session(), "uploading", 5, "into the void")
+        session = bed.session()
+        update = await tracked.update(session, "uploading", 5, "into the void")
         assert time.monotonic() - began < 5 and update.message == "into the void"
+        # Nor once more for each update that comes before it is known whether there will be an answer.
+        tracked.tracker.max_wait = PATIENCE
+        began = time.monotonic()
+        for i in range(6, 10):
+            await tracked.update(session, "uploading", i, f"and {i}")
+        assert time.monotonic() - began < PATIENCE
+        tracked.proxy.mode = "pass"
         tracked.proxy.cut()
+        await until(lambda: tracked.tracker.delivery.is_worth_waiting_for, "it is there again")
+        assert tracked.messages(session)[-1] == "and 9"
+        await tracked.update(session, "uploading", 10, "waited for")
+        assert tracked.messages(session)[-1] == "waited for"
+
+
+@pytest.mark.parametrize("key", ["{}\n", " {} ", "\ufeff{}", "Bearer {}", "{}\r\nX: y", "ключ"])
+async def test_tracker_keys(bed, milepost, caplog, key):
+    """Space around a key is none of it; any other character that none has is named, and the key is not."""
+    key, session = key.format(bed.worker_key), bed.session()
+    if key.strip() == bed.worker_key:
+        tracker = milepost.ProgressTracker(url=url(bed) + "\n", key=key)
+        await tracker.update_progress(session, "uploading", 5, "hello")
+        assert [message for _, message in bed.stored(session)] == ["hello"]
+    else:
+        with pytest.raises(ValueError, match="^key: has a character that none has") as wrong:
+            milepost.ProgressTracker(url=url(bed), key=key)
+        assert bed.worker_key not in str(wrong.value)
+    assert not caplog.messages
 
 
 async def test_tracker_gives_up(bed, milepost, caplog):
@@ -518,8 +632,8 @@ def run_program(installed, tmp_path, program, *args, **env):
     """Runs it where the platform's module is the one line that the README says."""
     services = tmp_path / "app" / "services"
     services.mkdir(parents=True, exist_ok=True)
-    [line] = re.findall(r"^    (from milepost.progress_tracker import .*)$", (SOURCE / "README.md").read_text(), re.M)
-    (services / "progress_tracker.py").write_text(line + "\n")
+    [line] = README.indented(part="noqa")
+    (services / "progress_tracker.py").write_text(line)
     env = {**os.environ, "PYTHONPATH": f"{installed}:{tmp_path}", **env}
     return subprocess.run([sys.executable, "-c", program, *args], text=True, capture_output=True, env=env,
                           timeout=PATIENCE)
@@ -553,11 +667,9 @@ def test_exit(bed, installed, tmp_path):
 
 def test_readme(bed, installed, tmp_path):
     """Its programs run as they stand, and the stages are added."""
-    text = (SOURCE / "README.md").read_text()
-    blocks = ["".join(line[4:] for line in block.splitlines(True)) for block in re.findall(r"(?:(?:    .*)?\n)+", text)]
-    reporting, watching = (block for block in blocks if "asyncio.run" in block)
-    [stages] = re.findall(r'"(INSERT [^"]*)"', text)
-    bed.sql(stages)
+    reporting, watching = README.indented(part="asyncio.run")
+    [stages] = README.indented(part="sqlite3 /var/lib/milepost/milepost.db")
+    subprocess.run(["sh", "-ec", stages.replace("/var/lib/milepost/milepost.db", str(bed.dir / "milepost.db"))], check=True)
     session = bed.session()
     env = {"MILEPOST_URL": url(bed), "MILEPOST_KEY": bed.worker_key}
     for program in ("import asyncio, sys; from app.services.progress_tracker import *\n"
@@ -606,7 +718,16 @@ def test_settings(installed, tmp_path):
     """What is missing or wrong is named."""
     program = "from app.services.progress_tracker import get_progress_tracker\nget_progress_tracker()"
     right = {"MILEPOST_URL": "http://localhost:1", "MILEPOST_KEY": "mpw_x"}
+    (tmp_path / "empty").write_text("\n")
     for wrong, word in (({"MILEPOST_URL": ""}, "MILEPOST_URL is not set"), ({"MILEPOST_KEY": ""}, "MILEPOST_KEY is not set"),
-                        ({"MILEPOST_URL": "localhost"}, "url: 'localhost'"), ({"MILEPOST_MAX_WAIT": "soon"}, "soon")):
-        result = run_program(installed, tmp_path, program, **{**right, **wrong})
+                        ({"MILEPOST_URL": "localhost"}, "MILEPOST_URL: 'localhost' does not begin with"),
+                        ({"MILEPOST_URL": "http://localhost:x"}, "MILEPOST_URL: 'http://localhost:x': Port"),
+                        ({"MILEPOST_KEY": "a b"}, "MILEPOST_KEY: has a character"),
+                        ({"MILEPOST_MAX_WAIT": "soon"}, "MILEPOST_MAX_WAIT: 'soon' is no number"),
+                        ({"MILEPOST_MAX_WAIT": "inf"}, "MILEPOST_MAX_WAIT: 'inf' is no number"),
+                        ({"MILEPOST_MAX_WAIT": "-1"}, "MILEPOST_MAX_WAIT: '-1' is no number"),
+                        ({"MILEPOST_KEY": None, "MILEPOST_KEY_FILE": "/none"}, "MILEPOST_KEY_FILE: '/none': No such file"),
+                        ({"MILEPOST_KEY": None, "MILEPOST_KEY_FILE": str(tmp_path / "empty")}, "empty': is empty")):
+        given = {name: value for name, value in {**right, **wrong}.items() if value is not None}
+        result = run_program(installed, tmp_path, program, **given)
         assert result.returncode == 1 and word in result.stderr.splitlines()[-1], result.stderr

@@ -1,5 +1,6 @@
 """The shell's clients: milepost-run around real commands, and the lines that the README says to type."""
 import os
+import pathlib
 import pty
 import re
 import shlex
@@ -7,11 +8,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
+import tempfile
 
 import pytest
 
 from bed import PATIENCE, TOP, eventually
+from guides import Guide
 from proxy import Proxy
 
 CLIENT = TOP / "clients" / "sh"
@@ -46,10 +48,6 @@ class Runner:
     @property
     def newest(self):
         return self.bed.http("GET", f"/api/sessions/{self.session}/progress", bearer=self.bed.admin_key).json
-
-
-# Signals between a shell, its children and a terminal: on a busy machine the patience here is too short.
-AT_LEISURE = pytest.mark.skipif("MILEPOST_LONG" not in os.environ, reason="./test --long sends signals")
 
 
 @pytest.fixture(params=SHELLS, ids=lambda shell: shell[0])
@@ -90,6 +88,7 @@ def test_transparent(run):
     data = bytes(range(256)) * 4096 + b"no newline at the end"
     result = run("sh", "-c", "cat; echo to stderr >&2", stdin=data)
     assert (result.returncode, result.stdout, result.stderr) == (0, data, b"to stderr\n")
+    run.session = run.bed.session()  # for in that one, a report that begins anew would be refused
     for status in (1, 3, 125, 255):
         result = run("sh", "-c", f"echo out; exit {status}")
         assert (result.returncode, result.stdout, result.stderr) == (status, b"out\n", b"")
@@ -115,7 +114,6 @@ def test_failure_is_the_last(run):
         assert run.newest["status"] == "failed", run.progress
 
 
-@AT_LEISURE
 @pytest.mark.parametrize("name", ["TERM", "HUP", "INT"])
 def test_signals(run, name):
     """The command gets them, and milepost-run ends when it does."""
@@ -127,7 +125,6 @@ def test_signals(run, name):
     assert run.newest["error"] == "sh: exit status 9"
 
 
-@AT_LEISURE
 def test_group(run):
     """A signal to all of its processes, as a supervisor sends it, ends the command and nothing before it; the
     command gets it by milepost-run, too."""
@@ -140,10 +137,10 @@ def test_group(run):
     assert run.newest["error"] == "sh: exit status 9"
 
 
-@AT_LEISURE
 def test_keyboard(run):
     """At a terminal the command reads from it, and gets an interrupt once."""
-    program = "trap 'echo got it' INT; echo ready; while ! read -r line; do :; done; echo \"read $line\"; exit 5"
+    program = "trap 'echo got it; got=it' INT; echo ready; while [ -z \"$got\" ]; do sleep 0.01; done; " \
+              "read -r line; echo \"read $line\"; exit 5"
     argv = run.argv("sh", "-c", program)
     pid, terminal = pty.fork()
     if pid == 0:
@@ -163,6 +160,25 @@ def test_keyboard(run):
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 5 and shown.count(b"got it") == 1
     os.close(terminal)
     assert run.newest["error"] == "sh: exit status 5"
+
+
+def test_left_output(run):
+    """To whom the command leaves its output is waited for, and what it writes counts; a signal ends that."""
+    program = "echo 10%; (while ! [ -e $0 ]; do sleep 0.01; done; echo 75%) & echo left"
+    for sent in (None, signal.SIGTERM):
+        with tempfile.TemporaryDirectory() as folder:
+            go = pathlib.Path(folder) / "go"
+            command = run.start("sh", "-c", program, go)
+            assert [command.stdout.readline() for _ in range(2)] == [b"10%\n", b"left\n"]
+            eventually(lambda: run.progress, "the first report")
+            assert command.poll() is None
+            if sent:
+                # One that comes before the command's end is known is the command's.
+                eventually(lambda: command.send_signal(sent) or command.poll() is not None, "it ends")
+            go.touch()
+            assert command.communicate(timeout=PATIENCE) == (b"75%\n", b"") and command.returncode == 0
+        assert run.newest["progress"] == 60
+        run.session = run.bed.session()
 
 
 def test_milepost_away(bed, run):
@@ -251,20 +267,19 @@ def test_help(run):
         assert f"Fl -{option}" in manual, option
 
 
-def blocks(readme):
-    """The indented blocks of a README that are for a shell."""
-    return re.findall(r"(?:^    .*\n)+", readme.read_text(), re.M)
-
-
 def test_readme(bed, run, tmp_path):
     """Each of its lines does what it says."""
     (tmp_path / "transcribe").write_text("#!/bin/sh\necho 50%\n")
     (tmp_path / "transcribe").chmod(0o755)
     shutil.copy(CLIENT / "milepost-run", tmp_path)
     env = {**run.env, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    text = "".join(blocks(CLIENT / "README.md"))
+    guide = Guide("clients/sh/README.md")
+    make_key, ask_help = guide.inline()
+    bed.ctl("key", "delete", "pipeline", check=False)  # which the test before this one made
+    key = bed.ctl(*make_key.split()[1:]).stdout.strip()
+    text = "".join(guide.indented()) + ask_help
     for old, new in (("https://example.org", run.env["MILEPOST_URL"]), ("550e8400-e29b-41d4-a716-446655440000", run.session),
-                     ("mpw_...", bed.worker_key)):
+                     ("mpw_...", key)):
         assert old in text
         text = text.replace(old, new)
     result = subprocess.run(["sh", "-e", "-c", text], env=env, cwd=tmp_path, capture_output=True, text=True)

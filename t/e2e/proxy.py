@@ -24,6 +24,7 @@ class Proxy:
 
     def __init__(self, port):
         self.target, self.mode, self.sockets = port, "pass", []
+        self.lock = threading.Lock()  # a connection that comes is cut by this cut or the next, never by none
         self.answers = True
         self.upgrades = 0  # requests for a WebSocket that came
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -40,8 +41,9 @@ class Proxy:
 
     def cut(self):
         """Ends what is open, without a word of WebSocket's."""
-        shut(*self.sockets)
-        self.sockets = []
+        with self.lock:
+            sockets, self.sockets = self.sockets, []
+        shut(*sockets)
 
     def accept(self):
         with contextlib.suppress(OSError):  # the listener's end
@@ -57,7 +59,8 @@ class Proxy:
         if self.mode == "away":
             raise ConnectionError
         server = socket.create_connection(("127.0.0.1", self.target))
-        self.sockets += [client, server]
+        with self.lock:
+            self.sockets += [client, server]
         for args in ((client, server, False), (server, client, True)):
             threading.Thread(target=self.pump, args=args, daemon=True).start()
 

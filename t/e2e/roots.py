@@ -82,8 +82,9 @@ class Root:
         try:
             self.pid = eventually(self.find_first, "the first process is there")
             eventually(self.is_up, "systemd is up")
-            # Packages that come and go would have the index of all manuals made anew each time.
-            self.run("rm", "-f", "/var/lib/man-db/auto-update")
+            # Packages that come and go would have the index of all manuals made anew each time. And images of
+            # containers forbid packages to start what they bring.
+            self.run("rm", "-f", "/var/lib/man-db/auto-update", "/usr/sbin/policy-rc.d")
         except BaseException:
             self.log.seek(0)
             print(self.log.read())
@@ -139,6 +140,11 @@ class Root:
 
     def copy(self, source, path):
         shutil.copy(source, self.path(path))
+
+    def copy_sources(self, path):
+        """The release's sources, in a folder of the root's."""
+        subprocess.run(["make", "-s", "-C", BUILD, "distdir", f"distdir={self.path(path)}"], check=True,
+                       capture_output=True, stdin=subprocess.DEVNULL, timeout=300)
 
     def changes(self):
         """The paths of what was changed since the start, folders only where they are new and empty, but for what

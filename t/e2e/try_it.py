@@ -19,23 +19,15 @@ import pytest
 
 from bed import PATIENCE, TOP, eventually
 from browser import Browser
+from guides import Guide
 
 SIOCSIFFLAGS, IFF_UP = 0x8914, 1
 BUILDING = 300  # seconds that the first ./run may take
 
 
-def section(name):
-    return re.search(rf"^## {name}\n(.*?)^## ", (TOP / "README.md").read_text(), re.M | re.S)[1]
-
-
-def blocks(text):
-    """The indented blocks."""
-    return [re.sub(r"^    ", "", block, flags=re.M) for block in re.findall(r"(?:^(?:    .*)?\n)+", text, re.M)
-            if block.strip()]
-
-
-RUN, REPORT, WATCH, EVENTS = blocks(section("Try it"))
-OPTIONS = re.findall(r"`(./run .*?)`", section("Try it"))
+README = Guide("README.md")
+RUN, REPORT, WATCH, EVENTS = README.indented("Try it")
+OPTIONS = README.inline("./run ")
 
 
 @pytest.fixture(scope="module")

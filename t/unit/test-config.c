@@ -387,7 +387,8 @@ test_unreadable(void **state)
 	(void)state;
 	assert_int_equal(config_load("/nonexistent/milepost.conf", &config, &why), ERR_ABSENT);
 	assert_string_equal(buf_cstr(&why),
-	    "/nonexistent/milepost.conf: No such file or directory");
+	    "/nonexistent/milepost.conf: No such file or directory; "
+	    "name the configuration by -c or MILEPOST_CONFIG");
 	buf_reset(&why);
 	assert_int_equal(config_load("/", &config, &why), ERR_SYSTEM);
 	assert_string_equal(buf_cstr(&why), "/: Is a directory");

@@ -1,6 +1,7 @@
 // connection.js: one connection by whichever transport: opened in time, never silent for long, its token
 // renewed before it expires.
 import { Bound } from "./bound.js";
+import { LostError } from "./errors.js";
 import { viaEvents } from "./events.js";
 import { renewalOf } from "./token.js";
 import { viaWebSocket } from "./websocket.js";
@@ -44,6 +45,16 @@ export const RENEW = new Error("The token is to be renewed");
  * @property {() => void} onHeard
  * @property {(update: Progress) => void} onUpdate
  */
+
+/**
+ * @param {any} update
+ * @returns {Progress}
+ * @throws {LostError} it is none: something else than Milepost answers
+ */
+function checked(update) {
+  if (typeof update?.status === "string" && Number.isSafeInteger(update.revision)) return update;
+  throw new LostError("What came is no progress of Milepost's");
+}
 
 /**
  * Calls renew before the token expires, and again before the one that it gives does.
@@ -104,6 +115,7 @@ export async function connect(plan) {
         bound.within(silenceMs, "The connection fell silent");
         plan.onHeard();
       },
+      onUpdate: (update) => plan.onUpdate(checked(update)),
     });
   } catch (error) {
     throw signal.aborted ? signal.reason : error; // a read that was aborted does not say why, everywhere

@@ -3,6 +3,7 @@ import { LostError, RefusedError } from "./errors.js";
 
 const SCHEMES = ["http:", "https:", "ws:", "wss:"];
 const PASSING = [408, 429]; // of the 4xx: these may be different the next time
+const RETRY_AFTER_MAX_S = 300; // what is asked for beyond that is no server's that is to come back
 
 /** @typedef {import("./index.js").Progress} Progress */
 
@@ -16,7 +17,7 @@ function baseOf(url) {
   try {
     base = new URL(url);
   } catch {
-    throw new TypeError(`url: ${url} is no absolute URL`);
+    throw new TypeError(`url: ${url} is no absolute URL, as https://example.org is one`);
   }
   if (!SCHEMES.includes(base.protocol))
     throw new TypeError(`url: ${url} does not begin with http://, https://, ws:// or wss://`);
@@ -36,7 +37,7 @@ async function errorOf(response) {
   if (isProblem && status < 500 && !PASSING.includes(status))
     return new RefusedError((await response.json()).detail, status);
   await response.body?.cancel();
-  return new LostError(`HTTP status ${status}`, seconds > 0 ? seconds * 1000 : 0);
+  return new LostError(`HTTP status ${status}`, seconds > 0 ? Math.min(seconds, RETRY_AFTER_MAX_S) * 1000 : 0);
 }
 
 /** One session of one server. */

@@ -69,7 +69,7 @@ export interface WatchOptions {
   url: string | URL;
   sessionId: string;
   /**
-   * The user's JSON Web Token; or a function that gives one. It is called for each connection
+   * The user's JSON Web Token, alone (space around it does not count); or a function that gives one. It is called for each connection
    * ("connect"), and before its token expires ("refresh"), and gives null where there is no token any
    * more. Where it fails, it is asked again after a pause.
    */

@@ -5,6 +5,18 @@ const SHORTEST_MS = 1000;
 const LONGEST_MS = 2 ** 31 - 1; // a timer's limit
 
 /**
+ * The token, without the space and newlines that files and forms leave around it; undefined where it has a
+ * character that no token has: a connection's subprotocol or header could not hold it.
+ * @param {string} text
+ * @returns {string | undefined}
+ */
+export function cleanToken(text) {
+  const token = text.trim();
+
+  return /^[\w.-]+$/.test(token) ? token : undefined;
+}
+
+/**
  * When a JSON Web Token expires, in milliseconds since 1970; undefined if it does not say.
  * @param {string} token
  * @returns {number | undefined}

@@ -3,8 +3,9 @@ import { Backoff } from "./backoff.js";
 import { Bound, sleep, unlessAborted } from "./bound.js";
 import { connect, RENEW } from "./connection.js";
 import { Endpoint } from "./endpoint.js";
-import { RefusedError } from "./errors.js";
+import { LostError, RefusedError } from "./errors.js";
 import { Route } from "./route.js";
+import { cleanToken } from "./token.js";
 
 const DEFAULTS = {
   auth: /** @type {const} */ ("header"),
@@ -24,7 +25,6 @@ const BAD_TOKEN = "Invalid authentication"; // the one refusal that another toke
 /** @typedef {import("./index.js").Progress} Progress */
 /** @typedef {import("./index.js").WatchOptions} WatchOptions */
 /** @typedef {import("./index.js").WatchState} WatchState */
-/** @typedef {import("./errors.js").LostError} LostError */
 /** @typedef {Required<Pick<WatchOptions, keyof typeof DEFAULTS>> & WatchOptions} Options */
 
 /**
@@ -55,6 +55,8 @@ function check({ sessionId, token, auth, transport, WebSocket }) {
     throw new TypeError("sessionId: must be a string that is not empty");
   if (typeof token !== "function" && (typeof token !== "string" || token === ""))
     throw new TypeError("token: must be a string that is not empty, or a function that gives one");
+  if (typeof token === "string" && cleanToken(token) === undefined)
+    throw new TypeError("token: has a character that no JSON Web Token has; pass it alone, without \"Bearer\"");
   checkOneOf("auth", auth, AUTHS);
   checkOneOf("transport", transport, TRANSPORTS);
   if (transport === "websocket" && WebSocket === undefined)
@@ -181,10 +183,13 @@ class Watch {
       this.#heed(error);
       return;
     }
-    this.#learn(/** @type {LostError} */ (error));
-    const pauseMs = this.#backoff.draw(/** @type {LostError} */ (error).floorMs);
+    // Others come from elsewhere, a browser's own say; and these may have a code that means something else.
+    const lost = error instanceof LostError ? error : new LostError(String(error?.message ?? error));
 
-    this.#enter("waiting", { retryInMs: pauseMs, cause: error });
+    this.#learn(lost);
+    const pauseMs = this.#backoff.draw(lost.floorMs);
+
+    this.#enter("waiting", { retryInMs: pauseMs, cause: error instanceof Error ? error : lost });
     await this.#poll();
     await sleep(stop, pauseMs);
   }
@@ -218,9 +223,9 @@ class Watch {
     const taken = typeof token === "function" ? await unlessAborted(signal, token(why)) : token;
 
     if (!taken) throw new RefusedError(NO_TOKEN, 1008);
-    if (taken === this.#refused) throw new RefusedError(BAD_TOKEN, 1008);
-    this.#token = taken;
-    return taken;
+    this.#token = cleanToken(taken) ?? taken;
+    if (this.#token === this.#refused || cleanToken(taken) === undefined) throw new RefusedError(BAD_TOKEN, 1008);
+    return this.#token;
   }
 
   /** Asks what there is, where no connection has said anything for long. */

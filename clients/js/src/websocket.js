@@ -2,6 +2,7 @@
 import { LostError, RefusedError } from "./errors.js";
 
 const ENDED = 1000;
+const ENDINGS = ["Processing complete", "Processing failed"]; // others close with 1000 when they are tired
 const REFUSED = 1008;
 const GONE = 1006; // no close frame came
 const FULL = 1013;
@@ -13,12 +14,17 @@ const FROM_THE_CURRENT = Number.MAX_SAFE_INTEGER;
 /** @typedef {import("./connection.js").Link} Link */
 
 /** @param {{ code: number, reason: string }} event */
+function isEnd({ code, reason }) {
+  return code === ENDED && ENDINGS.includes(reason);
+}
+
+/** @param {{ code: number, reason: string }} event */
 function errorOf({ code, reason }) {
   if (code === REFUSED) return new RefusedError(reason, code);
   return new LostError(
     `The connection was closed with ${code}${reason && `, ${reason}`}`,
     code === FULL ? FULL_FLOOR_MS : 0,
-    code === GONE ? undefined : code,
+    code === GONE || code === ENDED ? undefined : code,
   );
 }
 
@@ -56,7 +62,7 @@ export async function viaWebSocket(link) {
       };
       socket.onerror = () => {}; // a close follows; what was wrong is told to nobody
       socket.onclose = (event) =>
-        event.code === ENDED ? resolve(undefined) : reject(errorOf(event));
+        isEnd(event) ? resolve(undefined) : reject(errorOf(event));
     });
   } finally {
     // Whatever it still says, nobody listens: the next connection begins where this one was left.

@@ -52,7 +52,7 @@ test("a connection that is cut again and again", async () => {
   await bed("report", sessionId, "processed");
   await assertWhole(told, sessionId);
   await assertWhole(late, sessionId);
-  assert.ok(Counting.calls.length > 2);
+  assert.ok(Counting.calls.length >= 20, "each update that was waited for came by another connection");
 });
 
 test("a socket that falls silent: the poll tells what there is, and another connection follows", async () => {

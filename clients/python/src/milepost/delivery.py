@@ -70,17 +70,15 @@ class Delivery:
     """Updates leave in the order in which they came, all that wait in one request.
 
     Milepost is away while it can't be reached, answers with a status from 500 on, or takes no update from this
-    worker at all, be it that the key is wrong: that can be mended. Then an update takes the place of an earlier one of its session that still waits,
-    unless that one ends a run; so what watchers see in the end is right. One that has waited for longer than
-    keep seconds is given up, and so is the oldest of more than WAITING_MAX.
+    worker at all, be it that the key is wrong: that can be mended. Then an update takes the place of an earlier
+    one of its session that still waits, unless that one ends a run; so what watchers see in the end is right. One
+    that has waited for longer than keep seconds is given up, and so is the oldest of more than WAITING_MAX.
     """
 
     def __init__(self, url: str, key: str, *, keep: float = 3600.0, tls: ssl.SSLContext | None = None) -> None:
         """ValueError: the url is none, or the key is empty."""
         self.url = transfer.base_of(url, ("https", "http")) + "/milepost/v1/progress"
-        if not key:
-            raise ValueError("key: is empty")
-        self.key, self.keep, self.tls = key, keep, tls
+        self.key, self.keep, self.tls = transfer.clean("key", key), keep, tls
         self.backoff = transfer.Backoff(FIRST_PAUSE, LAST_PAUSE)
         self.reset()
 
@@ -90,12 +88,22 @@ class Delivery:
         self.waiting: list[Job] = []
         self.sending: list[Job] = []
         self.away_since: float | None = None
+        self.is_overdue = False
         self.thread: threading.Thread | None = None
 
     @property
     def is_away(self) -> bool:
         """Whether the last try failed."""
         return self.away_since is not None
+
+    @property
+    def is_worth_waiting_for(self) -> bool:
+        return not self.is_away and not self.is_overdue
+
+    def waited_in_vain(self, job: Job) -> None:
+        """Its outcome did not come in time: whoever comes before the next one does need not wait, too."""
+        with self.changed:
+            self.is_overdue = not job.outcome.done()
 
     def put(self, job: Job) -> None:
         """Takes an update on; its outcome is set in the thread."""
@@ -174,6 +182,8 @@ class Delivery:
 
     def _conclude(self, outcomes: list[Outcome]) -> None:
         self.backoff.reset()
+        with self.changed:
+            self.is_overdue = False
         for job, outcome in zip(self.sending, outcomes):
             job.outcome.set_result(outcome)
         with self.changed:

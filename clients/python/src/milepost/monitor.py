@@ -25,8 +25,10 @@ connect: Any = getattr(websockets, "connect")  # made when it is asked for, so u
 Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
 
 FROM_THE_CURRENT = 2 ** 53 - 1  # never given out: the server begins with the current update, and numbers it
+ENDINGS = ("Processing complete", "Processing failed")  # others close with 1000 when they are tired
 ENDED, REFUSED, RESTARTING, FULL = 1000, 1008, 1012, 1013
 FULL_FLOOR = 5.0
+NO_TOKEN = "Authentication required"
 BAD_TOKEN = "Invalid authentication"  # the one refusal that another token may change
 PASSING = (408, 429)  # of the 4xx: these may be different the next time
 OPEN_TIMEOUT, CLOSE_TIMEOUT = 10.0, 1.0
@@ -71,13 +73,21 @@ class _Credentials:
         self.refused: str | None = None  # since something was heard
 
     async def take(self) -> str:
-        """Refused: it is the one that was refused. _Lost: the caller's function failed."""
+        """Refused: there is none, it can't be one, or it is the one that was refused. _Lost: the caller's function
+        failed."""
         try:
             token = self.source if isinstance(self.source, str) else self.source()
             self.taken = await token if inspect.isawaitable(token) else token
         except Exception as error:
             raise _Lost(error) from error
-        if self.taken == self.refused:
+        if not self.taken:
+            raise Refused(NO_TOKEN, REFUSED)
+        is_possible = True
+        try:
+            self.taken = transfer.clean("token", self.taken)
+        except ValueError:
+            is_possible = False
+        if self.taken == self.refused or not is_possible:
             raise Refused(BAD_TOKEN, REFUSED)
         return self.taken
 
@@ -148,7 +158,7 @@ class _Connection:
         """The next message; None: the session has ended."""
         try:
             async with asyncio.timeout(silence):
-                return json.loads(await self.socket.recv())
+                return _checked(json.loads(await self.socket.recv()))
         except TimeoutError:
             raise _Lost("it fell silent") from None
         except ValueError as error:
@@ -160,7 +170,18 @@ class _Connection:
         if self.renewal is not None:
             self.renewal.cancel()
         if self.socket is not None:
+            task = asyncio.current_task()
+            before = task.cancelling() if task else 0
             await self.socket.close()
+            if task and task.cancelling() > before:  # which the library keeps to itself
+                raise asyncio.CancelledError
+
+
+def _checked(message: Any) -> Any:
+    """ValueError: it is none of Milepost's, but somebody else's who answers in its place."""
+    if not isinstance(message, dict) or ("type" not in message and not isinstance(message.get("revision"), int)):
+        raise ValueError("what came is no progress of Milepost's")
+    return message
 
 
 def _of_close(closed: ConnectionClosed) -> None:
@@ -168,7 +189,7 @@ def _of_close(closed: ConnectionClosed) -> None:
     code, reason = (None, "") if closed.rcvd is None else (closed.rcvd.code, closed.rcvd.reason)
     if code == REFUSED:
         raise Refused(reason, code)
-    if code != ENDED:
+    if code != ENDED or reason not in ENDINGS:
         raise _Lost(closed, FULL_FLOOR if code == FULL else 0.0, code)
 
 
@@ -195,7 +216,8 @@ async def monitor_session(url: str, session_id: str, token: Token, *, since: int
     none comes twice.
 
     url is where Milepost is, as https://example.org. token is the user's JSON Web Token, or a function
-    (a coroutine's, perhaps) that gives one: it is asked for each connection, and before its token expires.
+    (a coroutine's, perhaps) that gives one: it is asked for each connection, and before its token expires; what
+    is empty says that there is none any more.
     since is the newest revision that is known, 0 for the whole run; left out, the first update is the
     current one. With ticket, no connection has the token itself. tls is for https; its default trusts whom
     the system does.

@@ -10,6 +10,7 @@ import dataclasses
 import enum
 import inspect
 import logging
+import math
 import os
 import pathlib
 import ssl
@@ -20,6 +21,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from typing import Any, Union
 
+from milepost import transfer
 from milepost.delivery import ENDING, SUPERSEDED, Delivery, Job, Outcome
 
 log = logging.getLogger("milepost")
@@ -66,7 +68,10 @@ class ProgressUpdate:
 
 
 def _id_of(session_id: uuid.UUID | str) -> uuid.UUID:
-    return session_id if isinstance(session_id, uuid.UUID) else uuid.UUID(session_id)
+    try:
+        return session_id if isinstance(session_id, uuid.UUID) else uuid.UUID(session_id)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"session_id: {session_id!r} is no UUID") from error
 
 
 def _text_of(status: str) -> str:
@@ -133,7 +138,8 @@ class ProgressTracker:
     """Reports the progress of sessions to Milepost, for pipelines that must not wait for it.
 
     update_progress returns when Milepost has stored the update, or after max_wait seconds at the latest, and
-    at once where the last try failed: an outage costs a pipeline max_wait seconds once. What was not stored in
+    at once where the last try failed, or its answer is overdue: an outage costs a pipeline max_wait seconds once,
+    be it that nobody is there or that somebody takes requests and never answers. What was not stored in
     time is delivered later, see Delivery; what can't be, or is refused, is logged as a warning and raises
     nothing. Subscribers are called before it returns; one that raises, or takes longer than max_wait, is
     logged and not called again. So the two together last 2 * max_wait at the most.
@@ -163,10 +169,12 @@ class ProgressTracker:
                              None if estimated_time_remaining is None else max(0, int(estimated_time_remaining)))
         job = Job(report.update.session_id, _members(report.update))
         job.outcome.add_done_callback(lambda outcome: self._settle(report, outcome.result()))
-        was_away = self.delivery.is_away
+        is_worth_it = self.delivery.is_worth_waiting_for
         self.delivery.put(job)
-        if not was_away:
+        if is_worth_it:
             await _wait(job.outcome, self.max_wait)
+            if not job.outcome.done():
+                self.delivery.waited_in_vain(job)
         if not report.is_refused:
             await self.broadcast(report.update.session_id, report.update)
         return report.update
@@ -298,8 +306,8 @@ def get_progress_tracker(ttl_seconds: float = 3600) -> ProgressTracker:
     global _tracker
     with _tracker_lock:
         if _tracker is None:
-            _tracker = ProgressTracker(ttl_seconds, url=_setting("MILEPOST_URL"), key=_key(),
-                                       max_wait=float(os.environ.get("MILEPOST_MAX_WAIT", MAX_WAIT)))
+            url = transfer.base_of(_setting("MILEPOST_URL"), ("https", "http"), "MILEPOST_URL")
+            _tracker = ProgressTracker(ttl_seconds, url=url, key=_key(), max_wait=_max_wait())
             atexit.register(_tracker.shutdown)
             os.register_at_fork(after_in_child=_tracker.forked)
         return _tracker
@@ -314,5 +322,21 @@ def _setting(name: str) -> str:
 
 def _key() -> str:
     if "MILEPOST_KEY" in os.environ or "MILEPOST_KEY_FILE" not in os.environ:
-        return _setting("MILEPOST_KEY")
-    return pathlib.Path(os.environ["MILEPOST_KEY_FILE"]).read_text().strip()
+        return transfer.clean("MILEPOST_KEY", _setting("MILEPOST_KEY"))
+    file = os.environ["MILEPOST_KEY_FILE"]
+    try:
+        key = pathlib.Path(file).read_text("latin-1")
+    except OSError as error:
+        raise ValueError(f"MILEPOST_KEY_FILE: {file!r}: {error.strerror}") from error
+    return transfer.clean(f"MILEPOST_KEY_FILE: {file!r}", key)
+
+
+def _max_wait() -> float:
+    text = os.environ.get("MILEPOST_MAX_WAIT", str(MAX_WAIT))
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds <= 3600:
+        raise ValueError(f"MILEPOST_MAX_WAIT: {text!r} is no number of seconds from 0 to 3600")
+    return seconds

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import http.client
 import random
+import re
 import ssl
 import urllib.error
 import urllib.parse
@@ -10,6 +11,9 @@ import urllib.request
 from collections.abc import Mapping
 from email.message import Message
 from typing import Any, NamedTuple
+
+
+RETRY_AFTER_MAX = 300.0  # what is asked for beyond that is no server's that is to come back
 
 
 class Backoff:
@@ -42,17 +46,33 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def base_of(url: str, schemes: tuple[str, ...]) -> str:
+def base_of(url: str, schemes: tuple[str, ...], name: str = "url") -> str:
     """The URL without a slash at its end. ValueError: it is none, or of another scheme."""
+    url = url.strip()
     if not url.startswith(tuple(f"{scheme}://" for scheme in schemes)) or not urllib.parse.urlsplit(url).hostname:
-        raise ValueError(f"url: {url!r} does not begin with {' or '.join(f'{s}://' for s in schemes)} and a host")
+        raise ValueError(f"{name}: {url!r} does not begin with {' or '.join(f'{s}://' for s in schemes)} and a host")
+    try:
+        urllib.parse.urlsplit(url).port
+    except ValueError as error:
+        raise ValueError(f"{name}: {url!r}: {error}") from error
     return url.rstrip("/")
 
 
+def clean(name: str, bearer: str) -> str:
+    """A key or token, without the space and newlines that files leave around it. ValueError: it is none, for
+    it has a character that a header can't hold, or no other than spaces."""
+    bearer = bearer.strip()
+    if not re.fullmatch(r"[A-Za-z0-9_.-]*", bearer):
+        raise ValueError(f"{name}: has a character that none has; give it alone, without \"Bearer\"")
+    if not bearer:
+        raise ValueError(f"{name}: is empty")
+    return bearer
+
+
 def retry_after(headers: Mapping[str, str] | Message) -> float:
-    """The seconds that Retry-After asks for; 0 where it does not."""
+    """The seconds that Retry-After asks for, within reason; 0 where it does not."""
     value = headers.get("Retry-After") or ""
-    return float(value) if value.isdecimal() else 0.0
+    return min(float(value), RETRY_AFTER_MAX) if value.isdecimal() else 0.0
 
 
 def post(url: str, bearer: str, body: bytes = b"", content_type: str | None = None, *, timeout: float,
