@@ -12,7 +12,7 @@ pytestmark = [plain_only, as_root_only]
 
 README = Guide("README.md")
 PACKAGE, SOURCES, USER, INIT, ENABLE, INCLUDE, PEOPLE, _ = README.indented("Drop it in")
-TUNING, PRUNE = Guide("operating.md").indented()
+POOLS, HEADS, PRUNE = Guide("operating.md").indented()
 SUDO = """#!/bin/bash
 [ "$1" = -u ] || exec "$@"
 exec runuser -u "$2" -- "${@:3}"
@@ -30,7 +30,7 @@ def root():
 async def check(root):
     """From "nginx" on: include it, make a key and people, report and watch."""
     http, server = INCLUDE.splitlines()
-    root.write("/etc/nginx/conf.d/site.conf", f"{http}\nserver {{\nlisten 80;\n{TUNING}{server}\n}}\n")
+    root.write("/etc/nginx/conf.d/site.conf", f"{http}\nserver {{\nlisten 80;\n{POOLS}{HEADS}{server}\n}}\n")
     root.sh("nginx -t && systemctl restart nginx")
     patient = root.sh("milepostctl user add - --role patient", "milepost").stdout.strip()
     made = root.run("bash", "-euc", PEOPLE.replace("PATIENT_ID", patient), input="a password\n").stdout.split()
