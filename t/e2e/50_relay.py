@@ -448,3 +448,22 @@ def test_nothing_without_a_relay(bed):
     assert bed.http("GET", "/milepost/api/readyz").body == b"ready\n"
     assert bed.sql("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'event'") == []
     assert "relay" not in bed.ctl("status").stdout
+
+
+def test_backlog_of_the_live_session():
+    """What is new of a session that has more waiting than can be under way at once leaves none of that behind."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        session = shared_session(cluster)
+        cluster.wait_agreed()
+        a.wire.cut()
+        eventually(lambda: not a.is_here(), "a notices")
+        for part in range(10):
+            a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{part * 1000 + i}"}
+                              for i in range(1000)])
+        a.wire.mend()
+        eventually(lambda: "relay.backlog" in (a.dir / "log" / "relay.log").read_text(), "the backlog drains")
+        for i in range(10000, 10100):
+            assert a.report(session, "transcribing", 40, message=str(i)).status == 200
+        cluster.wait_agreed()
+        assert b.messages(session) == [str(i) for i in range(10100)]
