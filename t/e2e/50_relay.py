@@ -467,3 +467,19 @@ def test_backlog_of_the_live_session():
             assert a.report(session, "transcribing", 40, message=str(i)).status == 200
         cluster.wait_agreed()
         assert b.messages(session) == [str(i) for i in range(10100)]
+
+
+# --- what should not be, but may ---
+
+
+def test_one_relay_for_one_database(cluster):
+    """A second relay on the same database does not start, and what ends a relay's part waits until it has ended."""
+    a, _ = cluster.hosts
+    prefix = a.space.prefix if a.space else ()
+    second = subprocess.run([*prefix, BUILD / "milepost-relay", "-c", a.conf], capture_output=True, text=True,
+                            timeout=PATIENCE)
+    assert second.returncode == 1 and "another milepost-relay" in second.stderr, second
+    for command in (["leave"], ["forget", "host2"]):
+        refused = a.ctl("relay", *command, check=False)
+        assert refused.returncode == 1 and "milepost-relay runs" in refused.stderr, refused
+    assert a.is_here()
