@@ -56,8 +56,11 @@ bool
 link_refused(struct relay *relay, const redisReply *reply)
 {
 	if (reply->type != REDIS_REPLY_ERROR)
+	char why[160];
+
 		return false;
-	link_down(relay, reply->str);
+	redis_why(reply, why, sizeof(why));
+	link_down(relay, why);
 	return true;
 }
 

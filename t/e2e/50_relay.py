@@ -483,3 +483,25 @@ def test_one_relay_for_one_database(cluster):
         refused = a.ctl("relay", *command, check=False)
         assert refused.returncode == 1 and "milepost-relay runs" in refused.stderr, refused
     assert a.is_here()
+
+
+def log_of(host):
+    return (host.dir / "log" / "relay.log").read_text()
+
+
+def test_password_is_not_told():
+    """Redis repeats the arguments of a command that it does not know; nobody else does."""
+    with Cluster(1) as cluster:
+        a = cluster.hosts[0]
+        password = a.dir / "redis.password"
+        password.touch(0o600)
+        password.write_text("very secret\n")
+        a.hidden.append("very secret")
+        cluster.redis.stop()
+        cluster.redis.config["rename-command"] = "AUTH nothing"
+        cluster.redis.start()
+        a.end("relay")
+        a.write_config(relay_password_file=password)
+        a.start_relay()
+        eventually(lambda: "unknown command" in log_of(a), "it is told")
+        assert "very secret" not in a.ctl("status", check=False).stdout
