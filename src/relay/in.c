@@ -53,14 +53,32 @@ apply(struct relay *relay, const struct entry *entry, bool *ring)
 
 	if (entry->kind == ENTRY_ASK && !is_own)
 		snapshot_asked(relay, entry);
-	if (entry->kind != ENTRY_CHANGE || (is_own && entry->n <= relay->replica.newest))
+	if (entry->kind == ENTRY_ASK || entry->kind == ENTRY_END ||
+	    (is_own && entry->n <= relay->replica.newest))
 		return ERR_OK;
 	if (is_own)
 		hear_ourselves(relay, entry->n);
 	else if (entry->n > 0 &&
 	    origins_hear(&relay->origins, entry->host, entry->n, entry->after))
 		log_warn("relay.gap", LOG_TEXT("host", entry->host), LOG_INT("n", entry->n));
-	return store_apply(relay->store, &entry->change, ring);
+	return entry->kind == ENTRY_CHANGE ? store_apply(relay->store, &entry->change, ring) : ERR_OK;
+}
+
+/* What can't be applied is told, and passed over. */
+static enum err
+apply_or_tell(struct relay *relay, struct text id, const struct entry *entry, bool *ring)
+{
+	enum err err = apply(relay, entry, ring);
+
+	if (entry->kind == ENTRY_OTHER && !relay->in.is_newer_told) {
+		log_warn("relay.newer-entry", LOG_TEXT("entry", id), LOG_TEXT("host", entry->host));
+		relay->in.is_newer_told = true;
+	}
+	if (err != ERR_INPUT)
+		return err;
+	log_warn("relay.odd-entry", LOG_TEXT("entry", id),
+	    LOG_STR("refused", store_error(relay->store)));
+	return ERR_OK;
 }
 
 /* One entry of a stream: its id, and names and values. What is none is told, and passed over. */
@@ -85,7 +103,7 @@ take(struct relay *relay, const redisReply *item, bool of_snapshot, struct batch
 		origins_trust(&relay->origins, entry.of);
 		batch->ended = true;
 	}
-	return apply(relay, &entry, ring);
+	return apply_or_tell(relay, id, &entry, ring);
 }
 
 static enum err

@@ -67,6 +67,7 @@ struct relay_out {
 struct relay_in {
 	struct redis_handler read;
 	ev_timer again; /* after a failure of the database */
+	bool is_newer_told; /* that somebody writes what we don't know was logged */
 };
 
 /* snapshot.c */

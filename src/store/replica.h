@@ -63,7 +63,9 @@ enum err store_capture_due(struct store *store, const struct replica *replica, b
 
 /*
  * Merges a change of another host into what is here; *changed is set to true if it changed
- * anything. All that is new here must have been captured within the same transaction.
+ * anything. All that is new here must have been captured within the same transaction. ERR_INPUT: a
+ * table refuses it, as its checks would refuse it from anybody: nothing of it was done, and the
+ * transaction goes on.
  */
 enum err store_apply(struct store *store, const struct change *change, bool *changed) MUST_USE;
 

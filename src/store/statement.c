@@ -42,6 +42,9 @@ static const char *const texts[SQL__MAX] = {
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_SNAPSHOT] = "BEGIN",
+	[SQL_TRY] = "SAVEPOINT try",
+	[SQL_TRY_UNDO] = "ROLLBACK TO try",
+	[SQL_TRY_END] = "RELEASE try",
 	[SQL_STATS] =
 	    "SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM session),"
 	    " (SELECT count(*) FROM key), (SELECT count(*) FROM event),"
@@ -251,6 +254,7 @@ statement_failed(struct store *store, sqlite3 *db, int rc)
 }
 
 static void
+	store->is_refused = (rc & 0xff) == SQLITE_CONSTRAINT;
 check(struct statement *st, int rc)
 {
 	if (rc != SQLITE_OK && st->err == ERR_OK)

@@ -36,6 +36,9 @@ enum sql {
 	SQL_COMMIT,
 	SQL_ROLLBACK,
 	SQL_SNAPSHOT,
+	SQL_TRY,
+	SQL_TRY_UNDO,
+	SQL_TRY_END,
 	SQL_STATS,
 
 	SQL_USER_BY_ID,
@@ -129,6 +132,7 @@ struct store {
 	int checkpoint_at; /* the length at which store_checkpoint acts */
 	char error[256];
 };
+	bool is_refused;   /* the last failure was a table's own: one of its checks, say */
 
 struct statement {
 	struct store *store;

@@ -195,7 +195,7 @@ def test_odd_entries(cluster):
     good = {"kind": "update", "host": "x", "n": 1, "after": 0, "id": session, "life": 1, "version": 1, "by": "a",
             "generation": 1, "seq": 1, "from": "x", "status": "uploading", "rank": 0, "outcome": "running",
             "progress": 3, "message": "hi", "updated": 1, "begun": 1}
-    for field, value in (("kind", "stage"), ("host", "a b"), ("n", -1), ("id", "nonsense"), ("id", session.upper()),
+    for field, value in (("kind", "Stage"), ("host", "a b"), ("n", -1), ("id", "nonsense"), ("id", session.upper()),
                          ("life", 0), ("version", "x"), ("generation", 1 << 63), ("status", "Up"), ("rank", -1),
                          ("outcome", "great"), ("progress", 101), ("message", "\udcff"), ("message", "x" * 1025),
                          ("updated", 1 << 62)):
@@ -505,3 +505,41 @@ def test_password_is_not_told():
         a.start_relay()
         eventually(lambda: "unknown command" in log_of(a), "it is told")
         assert "very secret" not in a.ctl("status", check=False).stdout
+
+
+def write(cluster, **members):
+    """An entry as whoever may write to Redis can write it."""
+    cluster.redis.cli("XADD", "milepost:stream", "*", *[str(x) for pair in members.items() for x in pair])
+
+
+def test_what_no_table_takes(cluster):
+    """An entry that is well formed, but that a table refuses, is told and passed over: what is behind it arrives."""
+    a, b = cluster.hosts
+    session = shared_session(cluster)
+    named = {"kind": "key", "host": "x", "life": 1, "version": 1, "by": "x", "detail": "worker", "created": 1}
+    write(cluster, **named, id="a" * 64, label="long" * 20)
+    assert a.report(session, "uploading", 1, message="behind it").status == 200
+    eventually(lambda: b.newest(session), "it arrives")
+    # Two of which one has the name that the other shows because a third one has theirs.
+    write(cluster, **named, id="b" * 64, label="name~" + "c" * 16)
+    write(cluster, **named, id="b" * 63 + "0", label="name")
+    write(cluster, **named, id="c" * 64, label="name")
+    assert a.report(session, "uploading", 2, message="behind them").status == 200
+    eventually(lambda: b.newest(session)[1] == 2, "it arrives")
+    for host in cluster.hosts:
+        host.sql("DELETE FROM key WHERE name LIKE 'name%'")
+    cluster.wait_agreed()
+
+
+def test_newer_relay(cluster):
+    """What a newer version writes that this one does not know is passed over, and nothing is taken for missing."""
+    a, b = cluster.hosts
+    session = shared_session(cluster)
+    for n in range(1, 4):
+        write(cluster, kind="stage", host="newer", n=n, after=n - 1, id="whatever", life=1)
+    write(cluster, kind="update", host="newer", n=4, after=3, id=session, life=1, version=1, by="a", colour="red",
+          generation=1, seq=1, status="uploading", rank=0, outcome="running", progress=3, message="hi", updated=1,
+          begun=1, **{"from": "newer"})
+    eventually(lambda: b.newest(session) == ("uploading", 3, "hi"), "what it knows arrives")
+    assert b.sql("SELECT n, doubt FROM relay_host WHERE name = 'newer'") == [(4, 0)]
+    assert a.is_here() and "snapshot-wanted" not in log_of(b)

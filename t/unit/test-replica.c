@@ -798,6 +798,33 @@ test_status(void **state)
 	assert_int_equal(a->replica.newest, 40);
 }
 
+/* What a table's check forbids is refused by itself, with all that belongs to it; the rest is applied. */
+static void
+test_refused(void **state)
+{
+	static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	static const char name[] = "a name of more than the sixty-four characters that a key may be called by";
+	struct bed *bed = *state;
+	struct host *b = &bed->hosts[1];
+	struct change change = { .thing = { .kind = THING_KEY, .id = text_of(hash), .life = 1, .version = 1,
+		                         .host = text_of("a"), .detail = text_of("worker"), .active = true,
+		                         .label = text_of(name), .created_at = NOW } };
+	bool changed = false, whole;
+
+	begin(b);
+	ok(b, store_capture(b->store, &b->replica, NOW, 1000, &whole));
+	assert_int_equal(store_apply(b->store, &change, &changed), ERR_INPUT);
+	assert_false(changed);
+	assert_non_null(strstr(store_error(b->store), "CHECK"));
+	change.thing.label = text_of("a name");
+	ok(b, store_apply(b->store, &change, &changed));
+	assert_true(changed);
+	ok(b, store_replica_skip(b->store, &b->replica));
+	commit(b);
+	assert_int_equal(number(b, "SELECT count(*) FROM key WHERE name = 'a name'"), 1);
+	assert_int_equal(number(b, "SELECT count(*) FROM relay_thing"), 1);
+}
+
 int
 main(void)
 {
@@ -815,6 +842,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_pruned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_join_with_a_past, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
