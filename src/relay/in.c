@@ -34,16 +34,38 @@ in_follow(struct relay *relay)
 	redis_send(relay->link.follow, &relay->in.read, args, count);
 }
 
+/* Do we still know what we wrote as our n-th? */
+static bool
+is_known(const struct relay *relay, int64_t n)
+{
+	return n <= relay->replica.newest &&
+	    (n <= relay->in.forgotten_after || n > relay->in.forgotten_until);
+}
+
 /* Something of ours that we don't know: this database is older than what it once said. */
 static void
 hear_ourselves(struct relay *relay, int64_t n)
 {
-	if (store_replica_level(relay->store, n) != ERR_OK)
+	if (n <= relay->replica.newest || store_replica_level(relay->store, n) != ERR_OK)
 		return;
 	relay->replica.newest = n;
 	if (!origins_is_doubted(&relay->origins, text_of(relay->replica.host)))
 		log_warn("relay.restored", LOG_INT("n", n));
 	origins_doubt(&relay->origins, text_of(relay->replica.host));
+}
+
+enum err
+in_forgot(struct relay *relay, int64_t known, int64_t n)
+{
+	enum err err = n > relay->replica.newest ? store_replica_level(relay->store, n) : ERR_OK;
+
+	if (err != ERR_OK)
+		return err;
+	if (n > relay->replica.newest)
+		relay->replica.newest = n;
+	relay->in.forgotten_after = known;
+	relay->in.forgotten_until = n;
+	return ERR_OK;
 }
 
 static enum err
@@ -53,8 +75,7 @@ apply(struct relay *relay, const struct entry *entry, bool *ring)
 
 	if (entry->kind == ENTRY_ASK && !is_own)
 		snapshot_asked(relay, entry);
-	if (entry->kind == ENTRY_ASK || entry->kind == ENTRY_END ||
-	    (is_own && entry->n <= relay->replica.newest))
+	if (entry->kind == ENTRY_ASK || entry->kind == ENTRY_END || (is_own && is_known(relay, entry->n)))
 		return ERR_OK;
 	if (is_own)
 		hear_ourselves(relay, entry->n);

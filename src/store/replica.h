@@ -72,7 +72,7 @@ enum err store_apply(struct store *store, const struct change *change, bool *cha
 /* What the table shows now was all captured or applied. */
 enum err store_replica_skip(struct store *store, struct replica *replica) MUST_USE;
 
-/* The changes of this host are numbered on from beyond n. */
+/* The changes of this host are numbered on from beyond n, or from where they are if that is further. */
 enum err store_replica_level(struct store *store, int64_t n) MUST_USE;
 
 /*

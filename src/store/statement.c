@@ -141,7 +141,11 @@ static const char *const texts[SQL__MAX] = {
 	    "SELECT host, state, since, alive_at, error,"
 	    " ifnull((" NEWEST("relay_out") "), 0) - sent,"
 	    " (SELECT count(*) FROM relay_host WHERE doubt) FROM relay",
-	/* A database from a backup must not give out numbers that others know already. */
+	/* A database from a backup, or a new one, must not give out numbers that others know already.
+	 * SQLite makes the row at the first insertion only. */
+	[SQL_RELAY_COUNT] =
+	    "INSERT INTO sqlite_sequence (name, seq) SELECT 'relay_out', 0 WHERE NOT EXISTS"
+	    " (SELECT 1 FROM sqlite_sequence WHERE name = 'relay_out')",
 	[SQL_RELAY_LEVEL] =
 	    "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'relay_out'",
 	[SQL_HOST_EACH] =
@@ -250,11 +254,11 @@ statement_failed(struct store *store, sqlite3 *db, int rc)
 {
 	snprintf(store->error, sizeof(store->error), "%s",
 	    sqlite3_extended_errcode(db) == rc ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	store->is_refused = (rc & 0xff) == SQLITE_CONSTRAINT;
 	return connection_err(db, rc);
 }
 
 static void
-	store->is_refused = (rc & 0xff) == SQLITE_CONSTRAINT;
 check(struct statement *st, int rc)
 {
 	if (rc != SQLITE_OK && st->err == ERR_OK)

@@ -83,6 +83,7 @@ enum sql {
 	SQL_RELAY_SAVE,
 	SQL_RELAY_STATE,
 	SQL_RELAY_STATUS,
+	SQL_RELAY_COUNT,
 	SQL_RELAY_LEVEL,
 	SQL_HOST_EACH,
 	SQL_HOST_HEARD,
@@ -131,8 +132,8 @@ struct store {
 	int wal_frames;    /* length of the WAL after this connection's last commit */
 	int checkpoint_at; /* the length at which store_checkpoint acts */
 	char error[256];
-};
 	bool is_refused;   /* the last failure was a table's own: one of its checks, say */
+};
 
 struct statement {
 	struct store *store;

@@ -370,6 +370,25 @@ def test_backlog_is_overtaken():
         assert arrived < 30000, "the live update came last"
 
 
+def test_backlog_of_the_live_session():
+    """What is new of a session that has more waiting than can be under way at once leaves none of that behind."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        session = shared_session(cluster)
+        cluster.wait_agreed()
+        a.wire.cut()
+        eventually(lambda: not a.is_here(), "a notices")
+        for part in range(10):
+            a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{part * 1000 + i}"}
+                              for i in range(1000)])
+        a.wire.mend()
+        eventually(lambda: "relay.backlog" in (a.dir / "log" / "relay.log").read_text(), "the backlog drains")
+        for i in range(10000, 10100):
+            assert a.report(session, "transcribing", 40, message=str(i)).status == 200
+        cluster.wait_agreed()
+        assert b.messages(session) == [str(i) for i in range(10100)]
+
+
 def test_acl():
     """A user of Redis's own with a password from a file; a wrong one is told."""
     with Cluster(1) as cluster:
@@ -450,61 +469,11 @@ def test_nothing_without_a_relay(bed):
     assert "relay" not in bed.ctl("status").stdout
 
 
-def test_backlog_of_the_live_session():
-    """What is new of a session that has more waiting than can be under way at once leaves none of that behind."""
-    with Cluster(2) as cluster:
-        a, b = cluster.hosts
-        session = shared_session(cluster)
-        cluster.wait_agreed()
-        a.wire.cut()
-        eventually(lambda: not a.is_here(), "a notices")
-        for part in range(10):
-            a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{part * 1000 + i}"}
-                              for i in range(1000)])
-        a.wire.mend()
-        eventually(lambda: "relay.backlog" in (a.dir / "log" / "relay.log").read_text(), "the backlog drains")
-        for i in range(10000, 10100):
-            assert a.report(session, "transcribing", 40, message=str(i)).status == 200
-        cluster.wait_agreed()
-        assert b.messages(session) == [str(i) for i in range(10100)]
-
-
 # --- what should not be, but may ---
-
-
-def test_one_relay_for_one_database(cluster):
-    """A second relay on the same database does not start, and what ends a relay's part waits until it has ended."""
-    a, _ = cluster.hosts
-    prefix = a.space.prefix if a.space else ()
-    second = subprocess.run([*prefix, BUILD / "milepost-relay", "-c", a.conf], capture_output=True, text=True,
-                            timeout=PATIENCE)
-    assert second.returncode == 1 and "another milepost-relay" in second.stderr, second
-    for command in (["leave"], ["forget", "host2"]):
-        refused = a.ctl("relay", *command, check=False)
-        assert refused.returncode == 1 and "milepost-relay runs" in refused.stderr, refused
-    assert a.is_here()
 
 
 def log_of(host):
     return (host.dir / "log" / "relay.log").read_text()
-
-
-def test_password_is_not_told():
-    """Redis repeats the arguments of a command that it does not know; nobody else does."""
-    with Cluster(1) as cluster:
-        a = cluster.hosts[0]
-        password = a.dir / "redis.password"
-        password.touch(0o600)
-        password.write_text("very secret\n")
-        a.hidden.append("very secret")
-        cluster.redis.stop()
-        cluster.redis.config["rename-command"] = "AUTH nothing"
-        cluster.redis.start()
-        a.end("relay")
-        a.write_config(relay_password_file=password)
-        a.start_relay()
-        eventually(lambda: "unknown command" in log_of(a), "it is told")
-        assert "very secret" not in a.ctl("status", check=False).stdout
 
 
 def write(cluster, **members):
@@ -543,3 +512,113 @@ def test_newer_relay(cluster):
     eventually(lambda: b.newest(session) == ("uploading", 3, "hi"), "what it knows arrives")
     assert b.sql("SELECT n, doubt FROM relay_host WHERE name = 'newer'") == [(4, 0)]
     assert a.is_here() and "snapshot-wanted" not in log_of(b)
+
+
+def test_one_relay_for_one_database(cluster):
+    """A second relay on the same database does not start, and what ends a relay's part waits until it has ended."""
+    a, _ = cluster.hosts
+    prefix = a.space.prefix if a.space else ()
+    second = subprocess.run([*prefix, BUILD / "milepost-relay", "-c", a.conf], capture_output=True, text=True,
+                            timeout=PATIENCE)
+    assert second.returncode == 1 and "another milepost-relay" in second.stderr, second
+    for command in (["leave"], ["forget", "host2"]):
+        refused = a.ctl("relay", *command, check=False)
+        assert refused.returncode == 1 and "milepost-relay runs" in refused.stderr, refused
+    assert a.is_here()
+
+
+def copied_config(host, database):
+    """The host's configuration with another database."""
+    conf = database.with_suffix(".conf")
+    conf.write_text(host.conf.read_text().replace(str(host.db), str(database)))
+    return conf
+
+
+def test_copied_database():
+    """A database that is copied with the host's name to another machine: one of the two is refused, says so, and what
+    both wrote under one name is not lost once the copy has a name of its own."""
+    with Cluster(3) as cluster:
+        a, b, c = cluster.hosts
+        session = shared_session(cluster)
+        cluster.wait_agreed()
+        b.end("relay"), b.end("api"), b.end("ws0")
+        a.ctl("backup", b.dir / "copy.db")
+        b.write_config(database=b.dir / "copy.db", relay_host="host1")
+        b.start_api(), b.start_ws(), b.start_relay()
+        b.ready()
+        assert b.report(session, "transcribing", 40, message="of the copy").status == 200
+        refused = "a copy of this database takes part under this relay_host"
+        eventually(lambda: any(refused in log_of(host) for host in (a, b)), "one is refused")
+        eventually(lambda: sum("degraded" in host.readyz() for host in (a, b)) > 0, "it says so")
+        b.end("relay")
+        assert b.ctl("relay", "leave").returncode == 0
+        b.write_config(relay_host="host4")
+        b.start_relay()
+        cluster.wait_here()
+        cluster.wait_agreed(60)
+        assert a.newest(session) == c.newest(session) == ("transcribing", 40, "of the copy")
+
+
+def test_restored_past_the_stream():
+    """A host that goes back to a copy older than the stream still learns that it said more, and gets it back."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        session = shared_session(cluster)
+        cluster.wait_agreed()
+        a.ctl("backup", a.dir / "old.db")
+        assert a.report(session, "transcribing", 40, message="after the backup").status == 200
+        eventually(lambda: b.newest(session), "it arrives")
+        sent = str(a.sql("SELECT max(n) FROM relay_out")[0][0])
+        eventually(lambda: cluster.redis.cli("HGET", "milepost:hosts", "host1").split()[2] == sent, "a says so")
+        for name in ("relay", "api", "ws0"):
+            a.end(name)
+        for suffix in ("-wal", "-shm"):
+            (a.dir / f"milepost.db{suffix}").unlink(missing_ok=True)
+        os.replace(a.dir / "old.db", a.db)
+        cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
+        a.start_api(), a.start_ws(), a.start_relay()
+        eventually(lambda: a.newest(session) == ("transcribing", 40, "after the backup"), "it is back")
+        cluster.wait_here()
+        assert a.report(session, "transcribing", 50, message="and on").status == 200
+        cluster.wait_agreed()
+        assert b.newest(session)[2] == "and on"
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True], ids=["stream", "snapshot"])
+def test_left_and_back(is_trimmed):
+    """A host that left and takes part again under its old name: its next change counts on all."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        user = str(uuid.uuid4())
+        for i in range(5):
+            put(a, f"/milepost/v1/users/{user}", role="patient", email=f"{i}@example.org")
+        eventually(lambda: b.sql("SELECT email FROM user WHERE id = ?", user) == [("4@example.org",)], "it arrives")
+        cluster.wait_agreed()
+        a.end("relay")
+        a.ctl("relay", "leave")
+        if is_trimmed:
+            cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
+        a.start_relay()
+        cluster.wait_here()
+        cluster.wait_agreed()
+        put(a, f"/milepost/v1/users/{user}", role="patient", email="4@example.org", is_active=False)
+        eventually(lambda: b.sql("SELECT is_active FROM user WHERE id = ?", user) == [(0,)], "the change counts")
+        cluster.wait_agreed()
+
+
+def test_password_is_not_told():
+    """Redis repeats the arguments of a command that it does not know; nobody else does."""
+    with Cluster(1) as cluster:
+        a = cluster.hosts[0]
+        password = a.dir / "redis.password"
+        password.touch(0o600)
+        password.write_text("very secret\n")
+        a.hidden.append("very secret")
+        cluster.redis.stop()
+        cluster.redis.config["rename-command"] = "AUTH nothing"
+        cluster.redis.start()
+        a.end("relay")
+        a.write_config(relay_password_file=password)
+        a.start_relay()
+        eventually(lambda: "unknown command" in log_of(a), "it is told")
+        assert "very secret" not in a.ctl("status", check=False).stdout

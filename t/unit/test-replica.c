@@ -825,6 +825,24 @@ test_refused(void **state)
 	assert_int_equal(number(b, "SELECT count(*) FROM relay_thing"), 1);
 }
 
+/* A new database under the name of one that wrote: its first change is numbered on all the same. */
+static void
+test_level_of_an_empty_one(void **state)
+{
+	struct bed *bed = *state;
+	struct host *a = &bed->hosts[0];
+
+	begin(a);
+	ok(a, store_replica_level(a->store, 40));
+	commit(a);
+	put_user(a, ann, ROLE_PATIENT, NULL, true);
+	capture(a);
+	assert_int_equal(a->replica.newest, 41);
+	ok(a, store_replica_level(a->store, 7));
+	ok(a, store_replica_load(a->store, &a->replica));
+	assert_int_equal(a->replica.newest, 41);
+}
+
 int
 main(void)
 {
@@ -843,6 +861,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_join_with_a_past, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_level_of_an_empty_one, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
