@@ -88,7 +88,7 @@ note_host(struct relay *relay, struct text name, struct text text)
 	if (text_is(name, relay->replica.host))
 		look_for_twin(relay, &beat);
 	else
-		origins_claim(&relay->origins, name, beat.sent, &beat.entry);
+		origins_claim(&relay->origins, name, beat.sent, &beat.entry, beat.at_ms);
 	return store_host_seen(relay->store, &host);
 }
 

@@ -221,6 +221,18 @@ compare(const char *a, const char *b)
 	return entry_id_compare(&x, &y);
 }
 
+/* Did Redis lose what this host had read? Then others may not have read it. */
+static bool
+is_read_lost(const struct relay *relay)
+{
+	const struct relay_link *link = &relay->link;
+	const struct replica *replica = &relay->replica;
+
+	return compare(replica->position, link->last) > 0 ||
+	    (compare(replica->position, "0-0") > 0 && !link->is_position_found &&
+	        strcmp(replica->server, link->server) != 0);
+}
+
 /*
  * All is known. A position behind the stream's end was in what Redis lost: then all that is there
  * is read again, which changes nothing that is known. An entry of ours that is not there any more
@@ -233,6 +245,10 @@ judge(struct relay *relay)
 	struct relay_link *link = &relay->link;
 	struct replica *replica = &relay->replica;
 
+	if (is_read_lost(relay)) {
+		log_warn("relay.lost-read", LOG_STR("position", replica->position));
+		vouch_begin(relay);
+	}
 	if (compare(replica->position, link->last) > 0)
 		snprintf(replica->position, sizeof(replica->position), "0-0");
 	if (replica->sent > 0 && !link->entry_found &&
@@ -265,6 +281,15 @@ on_entry(void *arg, const redisReply *reply)
 	if (!link_refused(relay, reply))
 		relay->link.entry_found = is_own(relay, redis_element(reply, 0), &n) &&
 		    n == relay->replica.sent;
+}
+
+static void
+on_position(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+
+	if (!link_refused(relay, reply))
+		relay->link.is_position_found = reply->elements > 0;
 }
 
 static void
@@ -380,10 +405,14 @@ on_command_up(void *arg)
 		text_of("COUNT"), text_of("1") };
 	struct text hosts[] = { text_of("HGETALL"), text_of(relay->keys.hosts) };
 
-	link->entry_found = false;
+	struct text position[] = { text_of("XRANGE"), text_of(stream), text_of(relay->replica.position),
+		text_of(relay->replica.position) };
+
+	link->entry_found = link->is_position_found = false;
 	redis_command(link->command, &link->info, "INFO server");
 	redis_command(link->command, &relay->beat.clock, "TIME");
 	redis_send(link->command, &link->entry, range, countof(range));
+	redis_send(link->command, &link->position, position, countof(position));
 	redis_send(link->command, &link->end, last, countof(last));
 	redis_send(link->command, &link->hosts, hosts, countof(hosts));
 }
@@ -407,6 +436,7 @@ link_start(struct relay *relay)
 	snprintf(link->why, sizeof(link->why), "connecting");
 	link->info = (struct redis_handler){ on_info, relay };
 	link->entry = (struct redis_handler){ on_entry, relay };
+	link->position = (struct redis_handler){ on_position, relay };
 	link->end = (struct redis_handler){ on_end, relay };
 	link->hosts = (struct redis_handler){ on_hosts, relay };
 	link->own = (struct redis_handler){ on_own, relay };

@@ -101,7 +101,8 @@ origins_hear(struct origins *origins, struct text name, int64_t n, int64_t after
 }
 
 void
-origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at)
+origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at,
+    int64_t said_ms)
 {
 	struct origin *origin = get(origins, name);
 
@@ -109,6 +110,15 @@ origins_claim(struct origins *origins, struct text name, int64_t n, const struct
 		return;
 	origin->claimed = n;
 	origin->claimed_at = *at;
+	origin->said_ms = said_ms;
+}
+
+int64_t
+origins_seen(const struct origins *origins, struct text name)
+{
+	const struct origin *origin = find(origins, name);
+
+	return origin != NULL ? origin->said_ms : 0;
 }
 
 const char *

@@ -97,6 +97,12 @@ write_entry(struct relay *relay, const struct entry *entry)
 	redis_send(relay->link.command, &relay->out.added, args.args, args.count);
 }
 
+bool
+out_has_room(const struct relay *relay, size_t count)
+{
+	return room(&relay->out, RELAY_FLIGHT_MAX) >= count;
+}
+
 void
 out_write(struct relay *relay, const struct entry *entry)
 {

@@ -45,7 +45,8 @@ struct relay_link {
 	char server[REPLICA_TEXT_MAX + 1]; /* the run of the server that this is */
 	bool entry_found;    /* the last one that this host wrote */
 	char last[REPLICA_TEXT_MAX + 1];   /* the stream's last entry, then */
-	struct redis_handler info, entry, end, hosts, own;
+	bool is_position_found; /* the entry that this host read last */
+	struct redis_handler info, entry, position, end, hosts, own;
 	char why[160];       /* why it is down */
 	bool told;           /* that it is down was logged */
 	bool is_doubled;     /* another relay was there under our name and token: a copied database's */
@@ -94,6 +95,14 @@ struct relay_snapshot {
 	struct redis_handler taken, added, ignored;
 };
 
+/* vouch.c */
+struct relay_vouch {
+	ev_timer due;
+	enum thing_kind kind; /* up to this one all were looked at */
+	char id[REPLICA_TEXT_MAX + 1];
+	int64_t count; /* written */
+};
+
 /* beat.c */
 struct relay_beat {
 	ev_timer timer;
@@ -132,6 +141,7 @@ struct relay {
 	struct relay_out out;
 	struct relay_in in;
 	struct relay_snapshot snapshot;
+	struct relay_vouch vouch;
 	struct relay_beat beat;
 	bool failed; /* the loop was ended because going on makes no sense */
 };
@@ -165,7 +175,9 @@ void out_reset(struct relay *relay); /* to what is known to be in the stream */
 void out_pump(struct relay *relay);
 /* "XADD key [MAXLEN ~ n] *", to be followed by an entry. limit 0: none. */
 void out_command(struct entry_args *args, const char *key, int64_t limit);
-/* Writes an entry that is not counted to the stream. */
+/* May so many more be under way? */
+bool out_has_room(const struct relay *relay, size_t count);
+/* Writes an entry that is not counted to the stream, if there is room. */
 void out_write(struct relay *relay, const struct entry *entry);
 
 /* in.c: reads on from the position. */
@@ -182,6 +194,11 @@ void snapshot_reset(struct relay *relay); /* the link is down */
 void snapshot_want(struct relay *relay); /* asks for one if something is missing */
 void snapshot_asked(struct relay *relay, const struct entry *ask);
 void snapshot_ended(struct relay *relay);
+
+/* vouch.c */
+void vouch_start(struct relay *relay);
+void vouch_stop(struct relay *relay);
+void vouch_begin(struct relay *relay); /* Redis lost what we had read */
 
 /* beat.c */
 void beat_start(struct relay *relay);

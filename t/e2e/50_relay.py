@@ -622,3 +622,31 @@ def test_password_is_not_told():
         a.start_relay()
         eventually(lambda: "unknown command" in log_of(a), "it is told")
         assert "very secret" not in a.ctl("status", check=False).stdout
+
+
+@pytest.mark.parametrize("is_back", [False, True], ids=["empty", "older"])
+def test_lost_with_its_writer(is_back):
+    """A host writes, one other reads it; then Redis loses it, and the host never comes back. Those that have it tell the rest."""
+    with Cluster(3, redis={"dbfilename": "dump.rdb"}) as cluster:
+        a, b, c = cluster.hosts
+        session, user = shared_session(cluster), str(uuid.uuid4())
+        cluster.wait_agreed()
+        if is_back:
+            cluster.redis.cli("SAVE")
+        c.end("relay")
+        assert a.report(session, "transcribing", 40, message="the last word").status == 200
+        put(a, f"/milepost/v1/users/{user}", role="patient")
+        eventually(lambda: b.sql("SELECT 1 FROM user WHERE id = ?", user) and b.newest(session), "b has it")
+        eventually(lambda: b.sql("SELECT position FROM relay")[0][0] ==
+                   cluster.redis.cli("XREVRANGE", "milepost:stream", "+", "-", "COUNT", 1).split()[0], "b wrote that down")
+        a.end("relay")
+        cluster.redis.kill()
+        cluster.redis.start()
+        c.start_relay()
+        eventually(lambda: c.newest(session) == ("transcribing", 40, "the last word"), "c has it too", 40)
+        eventually(lambda: c.sql("SELECT 1 FROM user WHERE id = ?", user), "and the user")
+        assert b.report(session, "transcribing", 50, message="and on").status == 200
+        eventually(lambda: c.newest(session)[2] == "and on", "it goes on")
+        a.start_relay()
+        cluster.wait_here()
+        cluster.wait_agreed()

@@ -42,19 +42,22 @@ test_claims(void **state)
 	const struct entry_id none = { 0, 0 }, early = { 5, 0 }, at = { 6, 1 }, late = { 7, 0 };
 
 	(void)state;
-	origins_claim(&origins, a, 3, &at);
+	origins_claim(&origins, a, 3, &at, 100);
 	assert_null(origins_check(&origins, &early, &late)); /* not read so far */
 	assert_non_null(origins_check(&origins, &at, &late));
 	assert_null(origins_check(&origins, &at, &late)); /* told once */
 	origins_trust(&origins, a);
 	assert_null(origins_check(&origins, &late, &late)); /* n is noted */
 	assert_false(origins_hear(&origins, b, 8, 0));
-	origins_claim(&origins, b, 8, &late);
+	origins_claim(&origins, b, 8, &late, 200);
 	assert_null(origins_check(&origins, &late, &late));
 	/* An empty stream is read to its end. */
-	origins_claim(&origins, b, 9, &late);
+	origins_claim(&origins, b, 9, &late, 300);
 	assert_null(origins_check(&origins, &none, &late));
 	assert_string_equal(origins_check(&origins, &none, &none), "b");
+	assert_int_equal(origins_seen(&origins, a), 100);
+	assert_int_equal(origins_seen(&origins, b), 300);
+	assert_int_equal(origins_seen(&origins, text_of("nobody")), 0);
 	origins_fini(&origins);
 }
 
