@@ -825,6 +825,40 @@ test_refused(void **state)
 	assert_int_equal(number(b, "SELECT count(*) FROM relay_thing"), 1);
 }
 
+/* The steps that it took to find out who shows a label. */
+static int
+steps_of_claim(struct host *host)
+{
+	return sqlite3_stmt_status(host->store->prepared[SQL_CLAIM], SQLITE_STMTSTATUS_VM_STEP, true) +
+	    sqlite3_stmt_status(host->store->prepared[SQL_CLAIM_YIELD_USER], SQLITE_STMTSTATUS_VM_STEP,
+	        true) +
+	    sqlite3_stmt_status(host->store->prepared[SQL_CLAIM_TAKE_USER], SQLITE_STMTSTATUS_VM_STEP,
+	        true);
+}
+
+/* A user's e-mail is not compared with that of every other user. */
+static void
+test_labels_of_many(void **state)
+{
+	struct bed *bed = *state;
+	struct host *a = &bed->hosts[0];
+	int few, many;
+
+	put_user(a, ann, ROLE_PATIENT, "ann@example.org", true);
+	capture(a);
+	few = steps_of_claim(a);
+	assert_true(few > 0);
+	sql(a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+	    " INSERT INTO user (id, role, email) SELECT printf('10000000-0000-4000-8000-%012x', i), 'patient',"
+	    " 'p' || i || '@example.org' FROM n");
+	capture(a);
+	(void)steps_of_claim(a);
+	put_user(a, bob, ROLE_PATIENT, "bob@example.org", true);
+	capture(a);
+	many = steps_of_claim(a);
+	assert_true(many < 3 * few);
+}
+
 /* A new database under the name of one that wrote: its first change is numbered on all the same. */
 static void
 test_level_of_an_empty_one(void **state)
@@ -861,6 +895,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_join_with_a_past, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_labels_of_many, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_level_of_an_empty_one, setup, teardown),
 	};
 
