@@ -1,4 +1,5 @@
 /* in.c: follows the stream, and the snapshot that is waited for. */
+#include "base/clock.h"
 #include "base/log.h"
 #include "relay/relay.h"
 
@@ -8,11 +9,13 @@
 #define COUNT "400"  /* entries in one transaction */
 #define BLOCK "1000" /* ms; shorter than relay_timeout, which is the time of any answer */
 #define AGAIN 0.05   /* seconds */
+#define MANY 100     /* entries after which others get a turn at the database */
 #define FIELDS_MAX 128
 
 /* One answer, while it is worked through. */
 struct batch {
 	const redisReply *reply;
+	size_t count;
 	bool ended; /* the snapshot did */
 };
 
@@ -113,6 +116,7 @@ take(struct relay *relay, const redisReply *item, bool of_snapshot, struct batch
 	size_t count = 0;
 	char *position = of_snapshot ? relay->snapshot.position : relay->replica.position;
 
+	batch->count++;
 	snprintf(position, REPLICA_TEXT_MAX + 1, "%.*s", TEXT_ARG(id));
 	for (; list != NULL && count < list->elements && count < FIELDS_MAX; count++)
 		fields[count] = redis_text(redis_element(list, count));
@@ -156,28 +160,47 @@ take_batch(struct relay *relay, void *arg, bool *ring)
 }
 
 static void
+follow_after(struct relay *relay, double seconds)
+{
+	ev_timer_stop(relay->loop, &relay->in.again);
+	ev_timer_set(&relay->in.again, seconds, 0);
+	ev_timer_start(relay->loop, &relay->in.again);
+}
+
+/* Returns after how many seconds to read on. Batch on batch would leave a worker who waits for the
+ * database, and looks for it only now and then, no moment in which it is free. */
+static double
+work_through(struct relay *relay, const redisReply *reply)
+{
+	struct batch batch = { .reply = reply };
+	char before[REPLICA_TEXT_MAX + 1];
+	int64_t began_us = clock_mono_us();
+
+	memcpy(before, relay->snapshot.position, sizeof(before));
+	if (relay_transact(relay, take_batch, &batch) != ERR_OK) {
+		memcpy(relay->snapshot.position, before, sizeof(before));
+		return AGAIN;
+	}
+	if (batch.ended)
+		snapshot_ended(relay);
+	snapshot_want(relay);
+	return batch.count < MANY ? 0 : (double)(clock_mono_us() - began_us) / 2e6;
+}
+
+static void
 on_read(void *arg, const redisReply *reply)
 {
 	struct relay *relay = arg;
-	struct batch batch = { .reply = reply };
-	char before[REPLICA_TEXT_MAX + 1];
+	double pause = 0;
 
 	if (link_refused(relay, reply))
 		return;
-	if (reply->type == REDIS_REPLY_ARRAY) {
-		memcpy(before, relay->snapshot.position, sizeof(before));
-		if (relay_transact(relay, take_batch, &batch) != ERR_OK) {
-			memcpy(relay->snapshot.position, before, sizeof(before));
-			ev_timer_stop(relay->loop, &relay->in.again);
-			ev_timer_set(&relay->in.again, AGAIN, 0);
-			ev_timer_start(relay->loop, &relay->in.again);
-			return;
-		}
-		if (batch.ended)
-			snapshot_ended(relay);
-		snapshot_want(relay);
-	}
-	in_follow(relay);
+	if (reply->type == REDIS_REPLY_ARRAY)
+		pause = work_through(relay, reply);
+	if (pause > 0)
+		follow_after(relay, pause);
+	else
+		in_follow(relay);
 }
 
 static void
