@@ -224,6 +224,7 @@ store_apply(struct store *store, const struct change *change, bool *changed)
 	err = merge(store, change, &any);
 	if (err != ERR_OK)
 		return undo(store, err);
-	*changed |= any;
+	if (any)
+		*changed = true;
 	return statement_run(store, SQL_TRY_END);
 }
