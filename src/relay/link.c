@@ -2,26 +2,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "relay/relay.h"
+#include "relay/retry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_MIN 0.1 /* seconds */
-#define RETRY_MAX 15.0
 #define YIELD_MAX 4      /* failures that count when another is there: it may be gone in seconds */
 #define SEARCH "500"     /* entries that are looked through at a time */
-
-/* Growing, and anywhere in its upper half, so that not all hosts come back at once. */
-static double
-delay(unsigned failures)
-{
-	double seconds = RETRY_MIN * (double)(1u << (failures < 10 ? failures : 10));
-
-	if (seconds > RETRY_MAX)
-		seconds = RETRY_MAX;
-	return seconds * (0.5 + 0.5 * (double)random() / (double)RAND_MAX);
-}
 
 static void
 forget(struct relay *relay)
@@ -39,7 +27,7 @@ void
 link_down(struct relay *relay, const char *why)
 {
 	struct relay_link *link = &relay->link;
-	double seconds = delay(link->failures);
+	double seconds = retry_delay(link->failures, (double)random() / (double)RAND_MAX);
 
 	snprintf(link->why, sizeof(link->why), "%s", why);
 	if (!link->told)

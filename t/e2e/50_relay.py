@@ -283,6 +283,18 @@ def test_trimmed_past_a_host():
             assert int(cluster.redis.cli("TTL", key)) > 0
 
 
+def test_trimmed_by_age():
+    """What is older than relay_stream_age goes, from the stream and from what is kept to be sent again."""
+    with Cluster(1, relay_stream_age="1s") as cluster:
+        a = cluster.hosts[0]
+        session = a.session()
+        a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{i}"} for i in range(1000)])
+        eventually(lambda: a.sql("SELECT sent >= 1000 FROM relay") == [(1,)], "all is sent")
+        # "~" leaves the last node of a hundred.
+        eventually(lambda: int(cluster.redis.cli("XLEN", "milepost:stream")) <= 200, "the stream is trimmed", 40)
+        eventually(lambda: a.sql("SELECT count(*) < 200 FROM relay_out") == [(1,)], "and relay_out", 40)
+
+
 def test_stand_in():
     """Where the host that something is missing of is gone, another answers for it."""
     with Cluster(3) as cluster:
