@@ -87,8 +87,8 @@ note_host(struct relay *relay, struct text name, struct text text)
 	host.seen_at = clock_wall() - silent_ms / 1000;
 	if (text_is(name, relay->replica.host))
 		look_for_twin(relay, &beat);
-	else
-		origins_claim(&relay->origins, name, beat.sent, &beat.entry, beat.at_ms);
+	else if (!origins_claim(&relay->origins, name, beat.sent, &beat.entry, beat.at_ms))
+		return ERR_OK; /* so many are no hosts, and would fill the database */
 	return store_host_seen(relay->store, &host);
 }
 

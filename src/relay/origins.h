@@ -44,8 +44,8 @@ void origins_fini(struct origins *origins);
 bool origins_hear(struct origins *origins, struct text name, int64_t n, int64_t after);
 
 /* The host says, at that time by Redis's clock, that all up to n is in the stream, n itself as this
- * entry. */
-void origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at,
+ * entry. False: there are ORIGINS_MAX already, and this is none of them. */
+bool origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at,
     int64_t said_ms);
 
 /* When it said something last, as far as it was heard; 0: never. */
