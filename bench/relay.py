@@ -13,6 +13,7 @@ import platform
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 TOP = pathlib.Path(__file__).resolve().parents[1]
@@ -25,6 +26,7 @@ from swarm import Watcher, until  # noqa: E402
 
 LAGS, PACE = 300, 0.02      # updates one by one, so many seconds apart
 BULK, SESSIONS = 20000, 100  # updates that wait when the stream is opened
+MANY = {"users": 5000, "sessions": 20000, "updates": 10}  # on a host that joins; updates: of each session
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -110,6 +112,84 @@ def idle(cluster):
     return max(cpu(p) - x for p, x in zip(procs, before)) / (time.perf_counter() - began) * 100
 
 
+def fill(host):
+    """As a host that has been at work for long."""
+    numbers = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+    host.sql(numbers + "INSERT INTO user (id, role, email, password) SELECT printf('00000000-0000-4000-8000-%012x', i),"
+             " 'patient', 'user' || i || '@example.org', '$y$j9T$' || hex(randomblob(32)) FROM n", MANY["users"])
+    host.sql(numbers + "INSERT INTO session (id, patient_id) SELECT printf('10000000-0000-4000-8000-%012x', i),"
+             " printf('00000000-0000-4000-8000-%012x', i % ? + 1) FROM n", MANY["sessions"], MANY["users"])
+    host.sql(numbers + "INSERT INTO event (session, run, status, rank, outcome, progress, message, updated_at, created_at)"
+             " SELECT s.number, s.number, 'transcribing', 10, 'running', 20 + i, 'Transcribing audio, part ' || i,"
+             " unixepoch(), unixepoch() FROM n CROSS JOIN session s WHERE s.id LIKE '1000%'", MANY["updates"])
+
+
+class Worker:
+    """Reports all the time; the longest that it waited is kept, and whether it was ever refused."""
+
+    def __init__(self, host, session, key):
+        self.host, self.session, self.key = host, session, key
+        self.longest, self.statuses, self.ended = 0, set(), False
+        self.thread = threading.Thread(target=self.work)
+
+    def work(self):
+        while not self.ended:
+            began = time.perf_counter()
+            self.statuses.add(self.host.report(self.session, "transcribing", 40, message=str(began), bearer=self.key).status)
+            self.longest = max(self.longest, time.perf_counter() - began)
+            time.sleep(0.01)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.ended = True
+        self.thread.join()
+
+    def __str__(self):
+        return f"{self.longest * 1000:.0f} ms" + ("" if self.statuses == {200} else f", refused: {self.statuses}")
+
+
+def peak(proc):
+    """Mebibytes that the process had at most."""
+    return int(pathlib.Path(f"/proc/{proc.pid}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+def joining():
+    """A large host takes part; then an empty one, which needs a snapshot of it, as the stream is trimmed."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        session = a.session()
+        cluster.wait_agreed()
+        a.end("relay")
+        a.ctl("relay", "leave")
+        a.write_config(relay_host="large")
+        fill(a)
+        with Worker(a, session, a.worker_key) as worker:
+            began = time.perf_counter()
+            a.start_relay()
+            eventually(lambda: b.sql("SELECT count(*) >= ? FROM session", MANY["sessions"]) == [(1,)], "b has all", 120)
+            joined = time.perf_counter() - began
+        cluster.wait_agreed(60)
+        cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
+        c = cluster.add(3)
+        c.end("relay")
+        own = c.session()
+        with Worker(a, session, a.worker_key) as giving, Worker(c, own, c.worker_key) as taking:
+            began, relay, memory = time.perf_counter(), c.start_relay(), 0
+            while "relay.snapshot-taken" not in (c.dir / "log" / "relay.log").read_text():
+                memory = max(memory, int(cluster.redis.cli("INFO", "memory").split("used_memory:")[1].split()[0]))
+                time.sleep(0.05)
+            taken = time.perf_counter() - began
+        cluster.wait_agreed(60)
+        return [("a host joins that has 20,000 sessions, 5,000 users, 200,000 updates", f"{joined:.1f} s until all is on another; "
+                 f"a worker there waits {worker} at most"),
+                ("a snapshot of it", f"{taken:.1f} s; {peak(relay):.0f} MiB in the relay that takes it, "
+                 f"{peak(a.procs['relay']):.0f} in the one that gives it, {memory / 2 ** 20:.0f} in Redis; a worker waits "
+                 f"{taking} at most where it is taken, {giving} where it is given")]
+
+
 def main():
     rows = []
     with Cluster(2) as cluster:
@@ -123,6 +203,7 @@ def main():
                  ("Redis, for each reader", f"{got['redis cpu']:.0f} µs of CPU an update"),
                  ("Redis's memory", f"{got['bytes']:.0f} bytes an update")]
         where = "network namespaces" if cluster.is_real else "loopback"
+    rows += joining()
     redis = subprocess.run(["redis-server", "--version"], capture_output=True, text=True).stdout.split()[2]
     print(f"{time.strftime('%Y-%m-%d')}, {os.cpu_count()} cores, Linux {platform.release()}, Redis {redis}, {where}\n")
     print("| what | |\n|---|---|")

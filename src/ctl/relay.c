@@ -2,9 +2,19 @@
  * */
 #include "ctl/args.h"
 #include "store/replica.h"
+#include "store/sole.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+/* It would go on with what it knew before. */
+static void
+expect_no_relay(struct ctl *ctl)
+{
+	if (sole_take(ctl->config->database) == ERR_CONFLICT)
+		ctl_fail("%s: milepost-relay runs on it: stop it first (systemctl stop milepost-relay)",
+		    ctl->config->database);
+}
 
 static int
 leave(struct ctl *ctl)
@@ -14,6 +24,7 @@ leave(struct ctl *ctl)
 	args_no_options(ctl);
 	args_expect(ctl, 0, 0, "none");
 	ctl_open(ctl, STORE_BRIEF);
+	expect_no_relay(ctl);
 	err = store_replica_leave(ctl->store);
 	if (err == ERR_ABSENT)
 		ctl_fail("%s: shares nothing with other hosts", ctl->config->database);
@@ -33,6 +44,7 @@ forget(struct ctl *ctl)
 	args_expect(ctl, 1, 1, "HOST");
 	name = args_at(ctl, 0);
 	ctl_open(ctl, STORE_BRIEF);
+	expect_no_relay(ctl);
 	err = store_host_forget(ctl->store, text_of(name));
 	if (err == ERR_ABSENT)
 		ctl_fail("%s: knows no host \"%s\"", ctl->config->database, name);

@@ -11,7 +11,7 @@
 
 #define TIME_MAX 253402300799 /* the last second that has four digits of a year */
 #define KEY_ID_LEN 64
-#define STATUS_MAX 64
+#define WORD_MAX 64
 #define KEY_NAME_BYTES 256 /* 64 characters */
 
 /* In the order in which they are written. */
@@ -132,7 +132,7 @@ put_update(struct entry_args *args, const struct weighed *update)
 	put_number(args, FIELD_BEGUN, p->created_at);
 }
 
-/* The word behind "kind": a change is called by what it changes. */
+/* The word behind "kind": a change is called by what it changes. Others are not written. */
 static const char *
 kind_name(const struct entry *entry)
 {
@@ -141,6 +141,7 @@ kind_name(const struct entry *entry)
 		return "ask";
 	case ENTRY_END:
 		return "end";
+	case ENTRY_OTHER:
 	case ENTRY_CHANGE:
 		break;
 	}
@@ -273,9 +274,9 @@ read_thing(struct reading *reading, enum thing_kind kind, struct thing *out)
 }
 
 static bool
-is_status(struct text t)
+is_word(struct text t)
 {
-	if (t.len < 1 || t.len > STATUS_MAX)
+	if (t.len < 1 || t.len > WORD_MAX)
 		return false;
 	for (size_t i = 0; i < t.len; i++)
 		if (!((t.s[i] >= 'a' && t.s[i] <= 'z') || (t.s[i] >= '0' && t.s[i] <= '9') ||
@@ -304,7 +305,7 @@ read_update(struct reading *reading, struct weighed *out)
 			.created_at = number(reading, FIELD_BEGUN, 0, TIME_MAX),
 		},
 	};
-	blame(reading, FIELD_STATUS, is_status(p->status));
+	blame(reading, FIELD_STATUS, is_word(p->status));
 	blame(reading, FIELD_OUTCOME,
 	    outcome_parse(reading->values[FIELD_OUTCOME], &p->outcome) == ERR_OK);
 }
@@ -321,10 +322,13 @@ read_kind(struct reading *reading, struct entry *out)
 		out->of = prose(reading, FIELD_OF, SIZE_MAX, false);
 		return;
 	}
-	out->kind = ENTRY_CHANGE;
 	out->change.has_update = text_is(kind, "update");
-	if (!out->change.has_update)
-		blame(reading, FIELD_KIND, thing_kind_parse(kind, &thing) == ERR_OK);
+	if (!out->change.has_update && thing_kind_parse(kind, &thing) != ERR_OK) {
+		blame(reading, FIELD_KIND, is_word(kind));
+		out->kind = ENTRY_OTHER;
+		return;
+	}
+	out->kind = ENTRY_CHANGE;
 	read_thing(reading, thing, &out->change.thing);
 	if (out->change.has_update)
 		read_update(reading, &out->change.update);

@@ -2,8 +2,9 @@
  * entry.h: entries of the Redis Stream: names and values, to be read by people too (XRANGE). Pure.
  *
  * What comes from Redis is checked as anything from outside is: whoever may write to the stream may
- * change what this host shows, but not break it. Unknown names are passed over, so that a newer
- * relay may say more.
+ * change what this host shows, but not break it. Unknown names are passed over, and entries of an
+ * unknown kind are only counted, so that a newer relay may say more. (One that brings a new kind has
+ * to ask for a snapshot when it begins: until then its host has passed over what it now knows.)
  */
 #ifndef RELAY_ENTRY_H
 #define RELAY_ENTRY_H
@@ -22,6 +23,7 @@ enum entry_kind {
 	ENTRY_CHANGE, /* something was changed */
 	ENTRY_ASK,    /* a host asks for a snapshot, because it has missed something of `of` */
 	ENTRY_END,    /* of a snapshot; `of` are the hosts of which it holds all, separated by spaces */
+	ENTRY_OTHER,  /* a newer relay's; only host, n and after are read */
 };
 
 struct entry {

@@ -2,26 +2,14 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "relay/relay.h"
+#include "relay/retry.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define RETRY_MIN 0.1 /* seconds */
-#define RETRY_MAX 15.0
+#define YIELD_MAX 4      /* failures that count when another is there: it may be gone in seconds */
 #define SEARCH "500"     /* entries that are looked through at a time */
-#define RIVAL_MS 10000   /* another database under our name, that was heard of so lately, is a rival */
-
-/* Growing, and anywhere in its upper half, so that not all hosts come back at once. */
-static double
-delay(unsigned failures)
-{
-	double seconds = RETRY_MIN * (double)(1u << (failures < 10 ? failures : 10));
-
-	if (seconds > RETRY_MAX)
-		seconds = RETRY_MAX;
-	return seconds * (0.5 + 0.5 * (double)random() / (double)RAND_MAX);
-}
 
 static void
 forget(struct relay *relay)
@@ -32,13 +20,14 @@ forget(struct relay *relay)
 	in_stop(relay);
 	out_reset(relay);
 	snapshot_reset(relay);
+	beat_reset(relay);
 }
 
 void
 link_down(struct relay *relay, const char *why)
 {
 	struct relay_link *link = &relay->link;
-	double seconds = delay(link->failures);
+	double seconds = retry_delay(link->failures, (double)random() / (double)RAND_MAX);
 
 	snprintf(link->why, sizeof(link->why), "%s", why);
 	if (!link->told)
@@ -55,9 +44,12 @@ link_down(struct relay *relay, const char *why)
 bool
 link_refused(struct relay *relay, const redisReply *reply)
 {
+	char why[160];
+
 	if (reply->type != REDIS_REPLY_ERROR)
 		return false;
-	link_down(relay, reply->str);
+	redis_why(reply, why, sizeof(why));
+	link_down(relay, why);
 	return true;
 }
 
@@ -217,6 +209,18 @@ compare(const char *a, const char *b)
 	return entry_id_compare(&x, &y);
 }
 
+/* Did Redis lose what this host had read? Then others may not have read it. */
+static bool
+is_read_lost(const struct relay *relay)
+{
+	const struct relay_link *link = &relay->link;
+	const struct replica *replica = &relay->replica;
+
+	return compare(replica->position, link->last) > 0 ||
+	    (compare(replica->position, "0-0") > 0 && !link->is_position_found &&
+	        strcmp(replica->server, link->server) != 0);
+}
+
 /*
  * All is known. A position behind the stream's end was in what Redis lost: then all that is there
  * is read again, which changes nothing that is known. An entry of ours that is not there any more
@@ -229,6 +233,10 @@ judge(struct relay *relay)
 	struct relay_link *link = &relay->link;
 	struct replica *replica = &relay->replica;
 
+	if (is_read_lost(relay)) {
+		log_warn("relay.lost-read", LOG_STR("position", replica->position));
+		vouch_begin(relay);
+	}
 	if (compare(replica->position, link->last) > 0)
 		snprintf(replica->position, sizeof(replica->position), "0-0");
 	if (replica->sent > 0 && !link->entry_found &&
@@ -264,6 +272,15 @@ on_entry(void *arg, const redisReply *reply)
 }
 
 static void
+on_position(void *arg, const redisReply *reply)
+{
+	struct relay *relay = arg;
+
+	if (!link_refused(relay, reply))
+		relay->link.is_position_found = reply->elements > 0;
+}
+
+static void
 on_end(void *arg, const redisReply *reply)
 {
 	struct relay *relay = arg;
@@ -273,27 +290,95 @@ on_end(void *arg, const redisReply *reply)
 		    TEXT_ARG(redis_text(redis_element(redis_element(reply, 0), 0))));
 }
 
-/* What beat.c wrote under our name: "token ms ...". */
+/* What was said under our name last, and by how many others there is anything. */
+struct past {
+	bool any;
+	struct said said;
+	size_t others;
+};
+
 static void
-on_host(void *arg, const redisReply *reply)
+read_hosts(const struct relay *relay, const redisReply *reply, struct past *out)
+{
+	*out = (struct past){ .any = false };
+	for (size_t i = 0; i + 1 < reply->elements; i += 2) {
+		if (!text_is(redis_text(redis_element(reply, i)), relay->replica.host))
+			out->others++;
+		else
+			out->any = beat_read(redis_text(redis_element(reply, i + 1)), &out->said);
+	}
+}
+
+static bool
+is_rival(struct relay *relay, const struct past *past)
+{
+	const struct said *said = &past->said;
+
+	if (!past->any || !beat_is_fresh(relay, said)) {
+		relay->link.is_doubled = false;
+		return false;
+	}
+	return strcmp(said->token, relay->replica.token) != 0 ||
+	    (relay->link.is_doubled && strcmp(said->instance, relay->beat.instance) != 0);
+}
+
+/* Until the other is gone, which is soon known: it may have been this host before it left. */
+static void
+yield(struct relay *relay)
+{
+	struct relay_link *link = &relay->link;
+
+	if (link->failures > YIELD_MAX)
+		link->failures = YIELD_MAX;
+	link_down(relay, link->is_doubled ? "a copy of this database takes part under this relay_host" :
+	        "another database takes part under this relay_host");
+}
+
+/* This host was more than its database knows: it left and came back, lost its database, or was given
+ * back an older one. The stream may not hold all of that any more; other hosts do. */
+static enum err
+recall(struct relay *relay, void *arg, bool *ring UNUSED)
+{
+	const struct past *past = arg;
+	bool is_other = strcmp(past->said.token, relay->replica.token) != 0;
+	int64_t newest = relay->replica.newest;
+	enum err err = in_forgot(relay, is_other ? 0 : newest,
+	    past->said.sent > newest ? past->said.sent : newest);
+
+	if (err != ERR_OK || past->others == 0)
+		return err;
+	origins_doubt(&relay->origins, text_of(relay->replica.host));
+	return origins_save(&relay->origins, relay->store);
+}
+
+/* Is anything forgotten? Then the link has to wait for that to be written down. */
+static enum err
+look_back(struct relay *relay, struct past *past)
+{
+	if (!past->any || (strcmp(past->said.token, relay->replica.token) == 0 &&
+	                      past->said.sent <= relay->replica.newest))
+		return ERR_OK;
+	log_warn("relay.forgot", LOG_INT("sent", past->said.sent),
+	    LOG_INT("known", relay->replica.newest));
+	return relay_transact(relay, recall, past);
+}
+
+/* What the hosts say of themselves, as beat.c reads it. */
+static void
+on_hosts(void *arg, const redisReply *reply)
 {
 	struct relay *relay = arg;
-	struct text beat = redis_text(reply);
-	const char *space = beat.s != NULL ? memchr(beat.s, ' ', beat.len) : NULL;
-	char token[REPLICA_TEXT_MAX + 1];
-	int64_t at;
+	struct past past;
 
 	if (link_refused(relay, reply))
 		return;
-	at = space != NULL ? strtoll(space + 1, NULL, 10) : 0;
-	snprintf(token, sizeof(token), "%.*s", space != NULL ? (int)(space - beat.s) : 0,
-	    space != NULL ? beat.s : "");
-	if (space != NULL && strcmp(token, relay->replica.token) != 0 &&
-	    llabs(relay_redis_ms(relay) - at) < RIVAL_MS) {
-		link_down(relay, "another database takes part under this relay_host");
-		return;
-	}
-	judge(relay);
+	read_hosts(relay, reply, &past);
+	if (is_rival(relay, &past))
+		yield(relay);
+	else if (look_back(relay, &past) != ERR_OK)
+		link_down(relay, "the database can't be written");
+	else
+		judge(relay);
 }
 
 /* The answers come in order; the last one decides. */
@@ -306,15 +391,18 @@ on_command_up(void *arg)
 	struct text range[] = { text_of("XRANGE"), text_of(stream), text_of(entry), text_of(entry) };
 	struct text last[] = { text_of("XREVRANGE"), text_of(stream), text_of("+"), text_of("-"),
 		text_of("COUNT"), text_of("1") };
-	struct text host[] = { text_of("HGET"), text_of(relay->keys.hosts),
-		text_of(relay->replica.host) };
+	struct text hosts[] = { text_of("HGETALL"), text_of(relay->keys.hosts) };
 
-	link->entry_found = false;
+	struct text position[] = { text_of("XRANGE"), text_of(stream), text_of(relay->replica.position),
+		text_of(relay->replica.position) };
+
+	link->entry_found = link->is_position_found = false;
 	redis_command(link->command, &link->info, "INFO server");
 	redis_command(link->command, &relay->beat.clock, "TIME");
 	redis_send(link->command, &link->entry, range, countof(range));
+	redis_send(link->command, &link->position, position, countof(position));
 	redis_send(link->command, &link->end, last, countof(last));
-	redis_send(link->command, &link->host, host, countof(host));
+	redis_send(link->command, &link->hosts, hosts, countof(hosts));
 }
 
 static void
@@ -336,8 +424,9 @@ link_start(struct relay *relay)
 	snprintf(link->why, sizeof(link->why), "connecting");
 	link->info = (struct redis_handler){ on_info, relay };
 	link->entry = (struct redis_handler){ on_entry, relay };
+	link->position = (struct redis_handler){ on_position, relay };
 	link->end = (struct redis_handler){ on_end, relay };
-	link->host = (struct redis_handler){ on_host, relay };
+	link->hosts = (struct redis_handler){ on_hosts, relay };
 	link->own = (struct redis_handler){ on_own, relay };
 	ev_timer_init(&link->retry, on_retry, 0, 0);
 	link->retry.data = relay;

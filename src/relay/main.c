@@ -5,6 +5,7 @@
 #include "base/sandbox.h"
 #include "base/service.h"
 #include "relay/relay.h"
+#include "store/sole.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -147,6 +148,22 @@ open_all(struct relay *relay, char password[PASSWORD_MAX], char host[MERGE_HOST_
 	buf_fini(&why);
 }
 
+/* Two that know how far they are each by itself would take each other's work for new. */
+static void
+be_the_only_one(const char *database)
+{
+	struct buf why = BUF_INIT(1024);
+	enum err err = sole_take(database);
+
+	if (err == ERR_CONFLICT)
+		buf_printf(&why, "%s: another milepost-relay runs on it, or milepostctl relay", database);
+	else if (err != ERR_OK)
+		buf_printf(&why, "%s: can't be locked: %s", database, strerror(errno));
+	if (why.len > 0)
+		fatal(buf_cstr(&why));
+	buf_fini(&why);
+}
+
 static void
 on_stop_signal(struct ev_loop *loop, ev_signal *w, int revents)
 {
@@ -204,6 +221,8 @@ main(int argc, char **argv)
 	log_setup(PROGRAM, (enum log_level)config->log_level, (enum log_format)config->log_format);
 	relay.config = config;
 	open_all(&relay, password, host);
+	if (!options.test)
+		be_the_only_one(config->database);
 	take_part(&relay, host, options.test);
 	if (options.test) {
 		puts("ok");

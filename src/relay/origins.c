@@ -100,15 +100,26 @@ origins_hear(struct origins *origins, struct text name, int64_t n, int64_t after
 	return origin != NULL && note(origin, n, after > origin->n);
 }
 
-void
-origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at)
+bool
+origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at,
+    int64_t said_ms)
 {
 	struct origin *origin = get(origins, name);
 
 	if (origin == NULL)
-		return;
+		return false;
 	origin->claimed = n;
 	origin->claimed_at = *at;
+	origin->said_ms = said_ms;
+	return true;
+}
+
+int64_t
+origins_seen(const struct origins *origins, struct text name)
+{
+	const struct origin *origin = find(origins, name);
+
+	return origin != NULL ? origin->said_ms : 0;
 }
 
 const char *

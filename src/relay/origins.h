@@ -23,6 +23,7 @@ struct origin {
 	bool dirty; /* differs from its row */
 	int64_t claimed;          /* what it says to have written, up to */
 	struct entry_id claimed_at; /* this entry */
+	int64_t said_ms;          /* when it said so, by Redis's clock */
 };
 
 struct origins {
@@ -42,8 +43,13 @@ void origins_fini(struct origins *origins);
  * first time that something is missing. */
 bool origins_hear(struct origins *origins, struct text name, int64_t n, int64_t after);
 
-/* The host says that all up to n is in the stream, n itself as this entry. */
-void origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at);
+/* The host says, at that time by Redis's clock, that all up to n is in the stream, n itself as this
+ * entry. False: there are ORIGINS_MAX already, and this is none of them. */
+bool origins_claim(struct origins *origins, struct text name, int64_t n, const struct entry_id *at,
+    int64_t said_ms);
+
+/* When it said something last, as far as it was heard; 0: never. */
+int64_t origins_seen(const struct origins *origins, struct text name);
 
 /* The stream was read up to position, and its last entry (zero: it has none) was not before any of
  * those that were claimed, unless these are gone. Returns one of which something turns out to be

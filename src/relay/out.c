@@ -97,6 +97,12 @@ write_entry(struct relay *relay, const struct entry *entry)
 	redis_send(relay->link.command, &relay->out.added, args.args, args.count);
 }
 
+bool
+out_has_room(const struct relay *relay, size_t count)
+{
+	return room(&relay->out, RELAY_FLIGHT_MAX) >= count;
+}
+
 void
 out_write(struct relay *relay, const struct entry *entry)
 {
@@ -142,10 +148,17 @@ pump_in_turn(struct relay *relay)
 		    relay));
 }
 
+/* Sending those of one session. */
+struct sending {
+	struct relay *relay;
+	struct early *early;
+};
+
 static bool
-on_early(void *arg, int64_t n UNUSED, const struct change *change)
+on_early(void *arg, int64_t n, const struct change *change)
 {
-	struct relay *relay = arg;
+	const struct sending *sending = arg;
+	struct relay *relay = sending->relay;
 	struct entry entry = { .host = text_of(relay->replica.host) };
 
 	if (room(&relay->out, RELAY_FLIGHT_MAX) == 0)
@@ -154,6 +167,7 @@ on_early(void *arg, int64_t n UNUSED, const struct change *change)
 		entry.change = *change;
 		write_entry(relay, &entry);
 	}
+	sending->early->n = n;
 	return true;
 }
 
@@ -185,18 +199,18 @@ on_live(void *arg, int64_t n, struct text id)
 {
 	struct relay *relay = arg;
 	struct relay_out *out = &relay->out;
-	struct early *early;
-	int64_t after;
+	struct sending sending = { relay, remember(out, id) };
 
-	if (room(out, RELAY_FLIGHT_MAX) == 0)
+	if (sending.early != NULL && sending.early->n < out->cursor)
+		sending.early->n = out->cursor;
+	if (sending.early != NULL && sending.early->n < n)
+		report_failure(relay,
+		    store_out_of(relay->store, id, sending.early->n, n, on_early, &sending));
+	/* If there was no room for all, the rest goes first as soon as there is: a later one that came before
+	 * it would make it count for nothing. */
+	if (sending.early != NULL && sending.early->n < n)
 		return false;
 	out->live = n;
-	early = remember(out, id);
-	if (early == NULL)
-		return true;
-	after = early->n > out->cursor ? early->n : out->cursor;
-	early->n = n;
-	report_failure(relay, store_out_of(relay->store, id, after, n, on_early, relay));
 	return true;
 }
 

@@ -79,14 +79,15 @@ static void
 on_auth(void *arg, const redisReply *reply)
 {
 	struct redis *redis = arg;
-	char why[160];
+	char why[160] = "not let in: ";
+	size_t len = strlen(why);
 
 	if (reply->type != REDIS_REPLY_ERROR) {
 		redis->up = true;
 		redis->hooks.on_up(redis->hooks.arg);
 		return;
 	}
-	snprintf(why, sizeof(why), "not let in: %s", reply->str);
+	redis_why(reply, why + len, sizeof(why) - len);
 	redis_fail(redis, why);
 }
 
@@ -278,6 +279,15 @@ redis_close(struct redis **address)
 	let_go(redis, false);
 	ev_timer_stop(redis->loop, &redis->fall);
 	free(redis);
+}
+
+void
+redis_why(const redisReply *reply, char *out, size_t size)
+{
+	const char *repeated = strstr(reply->str, ", with args");
+	int len = (int)(repeated != NULL ? (size_t)(repeated - reply->str) : reply->len);
+
+	snprintf(out, size, "%.*s", len, reply->str);
 }
 
 struct text

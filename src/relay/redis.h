@@ -57,6 +57,10 @@ void redis_command(struct redis *redis, const struct redis_handler *handler, con
 /* Takes the connection down. */
 void redis_fail(struct redis *redis, const char *why);
 
+/* The error that a reply is, without what Redis repeats of the command in some: that may be a password,
+ * or what patients are told. */
+void redis_why(const redisReply *reply, char *out, size_t size);
+
 /* A reply's text; absent if it is none. And its i-th element; NULL if it has none. */
 struct text redis_text(const redisReply *reply);
 const redisReply *redis_element(const redisReply *reply, size_t i);

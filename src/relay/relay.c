@@ -143,6 +143,7 @@ relay_start(struct relay *relay)
 	out_start(relay);
 	in_start(relay);
 	snapshot_start(relay);
+	vouch_start(relay);
 	link_start(relay);
 	beat_start(relay);
 	look(relay);
@@ -166,6 +167,7 @@ relay_stop(struct relay *relay)
 	if (relay_transact(relay, write_down, NULL) != ERR_OK)
 		log_warn("relay.stopped-late");
 	beat_stop(relay);
+	vouch_stop(relay);
 	snapshot_stop(relay);
 	in_stop(relay);
 	out_stop(relay);

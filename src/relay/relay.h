@@ -45,9 +45,11 @@ struct relay_link {
 	char server[REPLICA_TEXT_MAX + 1]; /* the run of the server that this is */
 	bool entry_found;    /* the last one that this host wrote */
 	char last[REPLICA_TEXT_MAX + 1];   /* the stream's last entry, then */
-	struct redis_handler info, entry, end, host, own;
+	bool is_position_found; /* the entry that this host read last */
+	struct redis_handler info, entry, position, end, hosts, own;
 	char why[160];       /* why it is down */
 	bool told;           /* that it is down was logged */
+	bool is_doubled;     /* another relay was there under our name and token: a copied database's */
 	int64_t ahead_ms;    /* of Redis's clock before ours, as far as known */
 };
 
@@ -67,6 +69,9 @@ struct relay_out {
 struct relay_in {
 	struct redis_handler read;
 	ev_timer again; /* after a failure of the database */
+	/* What this host wrote beyond the first and up to the second, it does not know any more. */
+	int64_t forgotten_after, forgotten_until;
+	bool is_newer_told; /* that somebody writes what we don't know was logged */
 };
 
 /* snapshot.c */
@@ -90,12 +95,35 @@ struct relay_snapshot {
 	struct redis_handler taken, added, ignored;
 };
 
+/* vouch.c */
+struct relay_vouch {
+	ev_timer due;
+	enum thing_kind kind; /* up to this one all were looked at */
+	char id[REPLICA_TEXT_MAX + 1];
+	int64_t count; /* written */
+};
+
 /* beat.c */
 struct relay_beat {
 	ev_timer timer;
 	unsigned count;
-	struct redis_handler clock, end, hosts, ignored;
+	struct redis_handler clock, end, hosts, told, ignored;
 	char last[REPLICA_TEXT_MAX + 1]; /* the stream's last entry */
+	char instance[REPLICA_TEXT_MAX + 1]; /* of this process */
+	bool is_told;    /* since the link is up, this host said how it is */
+	int64_t twin_ms; /* when a twin did so, after us; 0: none has */
+	unsigned twins;  /* how often in a row */
+};
+
+/* What a host says: "token ms sent entry position waiting instance". */
+struct said {
+	char token[REPLICA_TEXT_MAX + 1];
+	int64_t at_ms; /* by Redis's clock */
+	int64_t sent;
+	struct entry_id entry;
+	struct entry_id position;
+	int64_t waiting;
+	char instance[REPLICA_TEXT_MAX + 1]; /* "": an older relay, which does not say */
 };
 
 struct relay {
@@ -113,6 +141,7 @@ struct relay {
 	struct relay_out out;
 	struct relay_in in;
 	struct relay_snapshot snapshot;
+	struct relay_vouch vouch;
 	struct relay_beat beat;
 	bool failed; /* the loop was ended because going on makes no sense */
 };
@@ -146,13 +175,17 @@ void out_reset(struct relay *relay); /* to what is known to be in the stream */
 void out_pump(struct relay *relay);
 /* "XADD key [MAXLEN ~ n] *", to be followed by an entry. limit 0: none. */
 void out_command(struct entry_args *args, const char *key, int64_t limit);
-/* Writes an entry that is not counted to the stream. */
+/* May so many more be under way? */
+bool out_has_room(const struct relay *relay, size_t count);
+/* Writes an entry that is not counted to the stream, if there is room. */
 void out_write(struct relay *relay, const struct entry *entry);
 
 /* in.c: reads on from the position. */
+void in_follow(struct relay *relay);
+/* This host wrote up to n, of which it knows nothing beyond `known`: within a transaction. */
+enum err in_forgot(struct relay *relay, int64_t known, int64_t n) MUST_USE;
 void in_start(struct relay *relay);
 void in_stop(struct relay *relay);
-void in_follow(struct relay *relay);
 
 /* snapshot.c */
 void snapshot_start(struct relay *relay);
@@ -162,8 +195,17 @@ void snapshot_want(struct relay *relay); /* asks for one if something is missing
 void snapshot_asked(struct relay *relay, const struct entry *ask);
 void snapshot_ended(struct relay *relay);
 
+/* vouch.c */
+void vouch_start(struct relay *relay);
+void vouch_stop(struct relay *relay);
+void vouch_begin(struct relay *relay); /* Redis lost what we had read */
+
 /* beat.c */
 void beat_start(struct relay *relay);
 void beat_stop(struct relay *relay);
+void beat_reset(struct relay *relay); /* the link is down */
+bool beat_read(struct text t, struct said *out);
+/* Was it said so lately that whoever said it is there? */
+bool beat_is_fresh(const struct relay *relay, const struct said *said);
 
 #endif

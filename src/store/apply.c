@@ -187,15 +187,44 @@ merge_update(struct store *store, int64_t session, const struct weighed *update,
 	return statement_done(&st, err);
 }
 
-enum err
-store_apply(struct store *store, const struct change *change, bool *changed)
+static enum err
+merge(struct store *store, const struct change *change, bool *changed)
 {
 	struct place place;
-	enum err err = statement_inside(store);
+	enum err err = merge_thing(store, &change->thing, &place, changed);
 
-	if (err == ERR_OK)
-		err = merge_thing(store, &change->thing, &place, changed);
 	if (err == ERR_OK && change->has_update && place.is_open)
 		err = merge_update(store, place.number, &change->update, changed);
 	return err;
+}
+
+/* Undoes what was tried. What a table refuses it will refuse for ever: that is no failure of ours. */
+static enum err
+undo(struct store *store, enum err err)
+{
+	bool is_refused = store->is_refused;
+
+	if (statement_inside(store) != ERR_OK || statement_run(store, SQL_TRY_UNDO) != ERR_OK ||
+	    statement_run(store, SQL_TRY_END) != ERR_OK)
+		return ERR_SYSTEM;
+	return is_refused ? ERR_INPUT : err;
+}
+
+enum err
+store_apply(struct store *store, const struct change *change, bool *changed)
+{
+	bool any = false;
+	enum err err = statement_inside(store);
+
+	if (err == ERR_OK)
+		err = statement_run(store, SQL_TRY);
+	if (err != ERR_OK)
+		return err;
+	store->is_refused = false;
+	err = merge(store, change, &any);
+	if (err != ERR_OK)
+		return undo(store, err);
+	if (any)
+		*changed = true;
+	return statement_run(store, SQL_TRY_END);
 }

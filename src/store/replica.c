@@ -101,8 +101,12 @@ store_replica_skip(struct store *store, struct replica *replica)
 enum err
 store_replica_level(struct store *store, int64_t n)
 {
-	struct statement st = statement_use(store, SQL_RELAY_LEVEL);
+	enum err err = statement_run(store, SQL_RELAY_COUNT);
+	struct statement st;
 
+	if (err != ERR_OK)
+		return err;
+	st = statement_use(store, SQL_RELAY_LEVEL);
 	statement_bind_int(&st, 1, n);
 	statement_row(&st);
 	return statement_done(&st, ERR_OK);

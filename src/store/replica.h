@@ -63,14 +63,16 @@ enum err store_capture_due(struct store *store, const struct replica *replica, b
 
 /*
  * Merges a change of another host into what is here; *changed is set to true if it changed
- * anything. All that is new here must have been captured within the same transaction.
+ * anything. All that is new here must have been captured within the same transaction. ERR_INPUT: a
+ * table refuses it, as its checks would refuse it from anybody: nothing of it was done, and the
+ * transaction goes on.
  */
 enum err store_apply(struct store *store, const struct change *change, bool *changed) MUST_USE;
 
 /* What the table shows now was all captured or applied. */
 enum err store_replica_skip(struct store *store, struct replica *replica) MUST_USE;
 
-/* The changes of this host are numbered on from beyond n. */
+/* The changes of this host are numbered on from beyond n, or from where they are if that is further. */
 enum err store_replica_level(struct store *store, int64_t n) MUST_USE;
 
 /*

@@ -32,6 +32,9 @@
 	" FROM relay_out o CROSS JOIN relay_thing t ON t.id = o.id" \
 	"  AND t.kind = CASE o.kind WHEN 'event' THEN 'session' ELSE o.kind END" \
 	" LEFT JOIN event e ON e.revision = o.revision "
+/* SQLite would rather look at all users, of whom there may be many: it takes one column of the table's key for
+ * as good as two of an index. */
+#define CLAIMANTS "relay_thing INDEXED BY relay_thing_label"
 #define IS_CLAIM "kind = ?1 AND label = ?2 COLLATE NOCASE AND NOT is_deleted"
 
 /* AUTOINCREMENT's memory knows the newest number ever given, that of deleted rows included. */
@@ -42,6 +45,9 @@ static const char *const texts[SQL__MAX] = {
 	[SQL_COMMIT] = "COMMIT",
 	[SQL_ROLLBACK] = "ROLLBACK",
 	[SQL_SNAPSHOT] = "BEGIN",
+	[SQL_TRY] = "SAVEPOINT try",
+	[SQL_TRY_UNDO] = "ROLLBACK TO try",
+	[SQL_TRY_END] = "RELEASE try",
 	[SQL_STATS] =
 	    "SELECT (SELECT count(*) FROM user), (SELECT count(*) FROM session),"
 	    " (SELECT count(*) FROM key), (SELECT count(*) FROM event),"
@@ -138,7 +144,11 @@ static const char *const texts[SQL__MAX] = {
 	    "SELECT host, state, since, alive_at, error,"
 	    " ifnull((" NEWEST("relay_out") "), 0) - sent,"
 	    " (SELECT count(*) FROM relay_host WHERE doubt) FROM relay",
-	/* A database from a backup must not give out numbers that others know already. */
+	/* A database from a backup, or a new one, must not give out numbers that others know already.
+	 * SQLite makes the row at the first insertion only. */
+	[SQL_RELAY_COUNT] =
+	    "INSERT INTO sqlite_sequence (name, seq) SELECT 'relay_out', 0 WHERE NOT EXISTS"
+	    " (SELECT 1 FROM sqlite_sequence WHERE name = 'relay_out')",
 	[SQL_RELAY_LEVEL] =
 	    "UPDATE sqlite_sequence SET seq = max(seq, ?1) WHERE name = 'relay_out'",
 	[SQL_HOST_EACH] =
@@ -191,22 +201,22 @@ static const char *const texts[SQL__MAX] = {
 	/* Of those who claim a label, the one of the least id shows it; the others show none, or, as a
 	 * key must have a name, one that is their own. */
 	[SQL_CLAIM] =
-	    "UPDATE relay_thing SET shown = CASE"
-	    " WHEN id = (SELECT min(id) FROM relay_thing WHERE " IS_CLAIM ") THEN label"
+	    "UPDATE " CLAIMANTS " SET shown = CASE"
+	    " WHEN id = (SELECT min(id) FROM " CLAIMANTS " WHERE " IS_CLAIM ") THEN label"
 	    " WHEN kind = 'key' THEN substr(label, 1, 47) || '~' || substr(id, 1, 16) END"
 	    " WHERE " IS_CLAIM,
 	[SQL_CLAIM_SHOWN] = "SELECT shown FROM relay_thing WHERE kind = ?1 AND id = ?2",
 	[SQL_CLAIM_YIELD_USER] =
 	    "UPDATE user SET email = NULL WHERE email IS NOT NULL AND id IN"
-	    " (SELECT id FROM relay_thing WHERE " IS_CLAIM " AND shown IS NULL)",
+	    " (SELECT id FROM " CLAIMANTS " WHERE " IS_CLAIM " AND shown IS NULL)",
 	[SQL_CLAIM_TAKE_USER] =
-	    "UPDATE user SET email = c.shown FROM (SELECT id, shown FROM relay_thing WHERE " IS_CLAIM
+	    "UPDATE user SET email = c.shown FROM (SELECT id, shown FROM " CLAIMANTS " WHERE " IS_CLAIM
 	    " AND shown IS NOT NULL) c WHERE user.id = c.id AND user.email IS NOT c.shown",
 	[SQL_CLAIM_YIELD_KEY] =
-	    "UPDATE key SET name = c.shown FROM (SELECT id, shown FROM relay_thing WHERE " IS_CLAIM
+	    "UPDATE key SET name = c.shown FROM (SELECT id, shown FROM " CLAIMANTS " WHERE " IS_CLAIM
 	    " AND shown <> label) c WHERE lower(hex(key.hash)) = c.id AND key.name <> c.shown",
 	[SQL_CLAIM_TAKE_KEY] =
-	    "UPDATE key SET name = c.shown FROM (SELECT id, shown FROM relay_thing WHERE " IS_CLAIM
+	    "UPDATE key SET name = c.shown FROM (SELECT id, shown FROM " CLAIMANTS " WHERE " IS_CLAIM
 	    " AND shown = label) c WHERE lower(hex(key.hash)) = c.id AND key.name <> c.shown",
 
 	[SQL_TOP_GET] = "SELECT run, generation, seq, host FROM relay_top WHERE session = ?1",
@@ -247,6 +257,7 @@ statement_failed(struct store *store, sqlite3 *db, int rc)
 {
 	snprintf(store->error, sizeof(store->error), "%s",
 	    sqlite3_extended_errcode(db) == rc ? sqlite3_errmsg(db) : sqlite3_errstr(rc));
+	store->is_refused = (rc & 0xff) == SQLITE_CONSTRAINT;
 	return connection_err(db, rc);
 }
 

@@ -36,6 +36,9 @@ enum sql {
 	SQL_COMMIT,
 	SQL_ROLLBACK,
 	SQL_SNAPSHOT,
+	SQL_TRY,
+	SQL_TRY_UNDO,
+	SQL_TRY_END,
 	SQL_STATS,
 
 	SQL_USER_BY_ID,
@@ -80,6 +83,7 @@ enum sql {
 	SQL_RELAY_SAVE,
 	SQL_RELAY_STATE,
 	SQL_RELAY_STATUS,
+	SQL_RELAY_COUNT,
 	SQL_RELAY_LEVEL,
 	SQL_HOST_EACH,
 	SQL_HOST_HEARD,
@@ -128,6 +132,7 @@ struct store {
 	int wal_frames;    /* length of the WAL after this connection's last commit */
 	int checkpoint_at; /* the length at which store_checkpoint acts */
 	char error[256];
+	bool is_refused;   /* the last failure was a table's own: one of its checks, say */
 };
 
 struct statement {

@@ -43,6 +43,18 @@ def test_keys(tmp_path):
             assert ms(example[key], key) == ms(value), key
 
 
+def test_migrations_count():
+    """A gap in their numbers would be filled one day, by what databases of that day would never be given."""
+    files = sorted(str(path) for path in (TOP / "sql").glob("*.sql"))
+
+    def made(files):
+        return subprocess.run(["awk", "-f", TOP / "build-aux/sql2c.awk", *files], text=True, capture_output=True)
+
+    assert made(files).returncode == 0
+    lacking = made([*files[:2], *files[3:]])
+    assert lacking.returncode == 1 and "004-active.sql: the migration after 2 has the number 3" in lacking.stderr
+
+
 def test_commands():
     """Every command of milepostctl is in its manual, and has a --help."""
     out = subprocess.run([BUILD / "milepostctl", "--help"], text=True, capture_output=True, check=True).stdout

@@ -195,7 +195,7 @@ def test_odd_entries(cluster):
     good = {"kind": "update", "host": "x", "n": 1, "after": 0, "id": session, "life": 1, "version": 1, "by": "a",
             "generation": 1, "seq": 1, "from": "x", "status": "uploading", "rank": 0, "outcome": "running",
             "progress": 3, "message": "hi", "updated": 1, "begun": 1}
-    for field, value in (("kind", "stage"), ("host", "a b"), ("n", -1), ("id", "nonsense"), ("id", session.upper()),
+    for field, value in (("kind", "Stage"), ("host", "a b"), ("n", -1), ("id", "nonsense"), ("id", session.upper()),
                          ("life", 0), ("version", "x"), ("generation", 1 << 63), ("status", "Up"), ("rank", -1),
                          ("outcome", "great"), ("progress", 101), ("message", "\udcff"), ("message", "x" * 1025),
                          ("updated", 1 << 62)):
@@ -281,6 +281,18 @@ def test_trimmed_past_a_host():
         # The snapshot's own keys are gone, or will be.
         for key in cluster.redis.cli("KEYS", "milepost:[as]*[rt]:*").split():
             assert int(cluster.redis.cli("TTL", key)) > 0
+
+
+def test_trimmed_by_age():
+    """What is older than relay_stream_age goes, from the stream and from what is kept to be sent again."""
+    with Cluster(1, relay_stream_age="1s") as cluster:
+        a = cluster.hosts[0]
+        session = a.session()
+        a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{i}"} for i in range(1000)])
+        eventually(lambda: a.sql("SELECT sent >= 1000 FROM relay") == [(1,)], "all is sent")
+        # "~" leaves the last node of a hundred.
+        eventually(lambda: int(cluster.redis.cli("XLEN", "milepost:stream")) <= 200, "the stream is trimmed", 40)
+        eventually(lambda: a.sql("SELECT count(*) < 200 FROM relay_out") == [(1,)], "and relay_out", 40)
 
 
 def test_stand_in():
@@ -370,6 +382,25 @@ def test_backlog_is_overtaken():
         assert arrived < 30000, "the live update came last"
 
 
+def test_backlog_of_the_live_session():
+    """What is new of a session that has more waiting than can be under way at once leaves none of that behind."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        session = shared_session(cluster)
+        cluster.wait_agreed()
+        a.wire.cut()
+        eventually(lambda: not a.is_here(), "a notices")
+        for part in range(10):
+            a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{part * 1000 + i}"}
+                              for i in range(1000)])
+        a.wire.mend()
+        eventually(lambda: "relay.backlog" in (a.dir / "log" / "relay.log").read_text(), "the backlog drains")
+        for i in range(10000, 10100):
+            assert a.report(session, "transcribing", 40, message=str(i)).status == 200
+        cluster.wait_agreed()
+        assert b.messages(session) == [str(i) for i in range(10100)]
+
+
 def test_acl():
     """A user of Redis's own with a password from a file; a wrong one is told."""
     with Cluster(1) as cluster:
@@ -448,3 +479,186 @@ def test_nothing_without_a_relay(bed):
     assert bed.http("GET", "/milepost/api/readyz").body == b"ready\n"
     assert bed.sql("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND tbl_name = 'event'") == []
     assert "relay" not in bed.ctl("status").stdout
+
+
+# --- what should not be, but may ---
+
+
+def log_of(host):
+    return (host.dir / "log" / "relay.log").read_text()
+
+
+def write(cluster, **members):
+    """An entry as whoever may write to Redis can write it."""
+    cluster.redis.cli("XADD", "milepost:stream", "*", *[str(x) for pair in members.items() for x in pair])
+
+
+def test_what_no_table_takes(cluster):
+    """An entry that is well formed, but that a table refuses, is told and passed over: what is behind it arrives."""
+    a, b = cluster.hosts
+    session = shared_session(cluster)
+    named = {"kind": "key", "host": "x", "life": 1, "version": 1, "by": "x", "detail": "worker", "created": 1}
+    write(cluster, **named, id="a" * 64, label="long" * 20)
+    assert a.report(session, "uploading", 1, message="behind it").status == 200
+    eventually(lambda: b.newest(session), "it arrives")
+    # Two of which one has the name that the other shows because a third one has theirs.
+    write(cluster, **named, id="b" * 64, label="name~" + "c" * 16)
+    write(cluster, **named, id="b" * 63 + "0", label="name")
+    write(cluster, **named, id="c" * 64, label="name")
+    assert a.report(session, "uploading", 2, message="behind them").status == 200
+    eventually(lambda: b.newest(session)[1] == 2, "it arrives")
+    for host in cluster.hosts:
+        host.sql("DELETE FROM key WHERE name LIKE 'name%'")
+    cluster.wait_agreed()
+
+
+def test_newer_relay(cluster):
+    """What a newer version writes that this one does not know is passed over, and nothing is taken for missing."""
+    a, b = cluster.hosts
+    session = shared_session(cluster)
+    for n in range(1, 4):
+        write(cluster, kind="stage", host="newer", n=n, after=n - 1, id="whatever", life=1)
+    write(cluster, kind="update", host="newer", n=4, after=3, id=session, life=1, version=1, by="a", colour="red",
+          generation=1, seq=1, status="uploading", rank=0, outcome="running", progress=3, message="hi", updated=1,
+          begun=1, **{"from": "newer"})
+    eventually(lambda: b.newest(session) == ("uploading", 3, "hi"), "what it knows arrives")
+    assert b.sql("SELECT n, doubt FROM relay_host WHERE name = 'newer'") == [(4, 0)]
+    assert a.is_here() and "snapshot-wanted" not in log_of(b)
+
+
+def test_one_relay_for_one_database(cluster):
+    """A second relay on the same database does not start, and what ends a relay's part waits until it has ended."""
+    a, _ = cluster.hosts
+    prefix = a.space.prefix if a.space else ()
+    second = subprocess.run([*prefix, BUILD / "milepost-relay", "-c", a.conf], capture_output=True, text=True,
+                            timeout=PATIENCE)
+    assert second.returncode == 1 and "another milepost-relay" in second.stderr, second
+    for command in (["leave"], ["forget", "host2"]):
+        refused = a.ctl("relay", *command, check=False)
+        assert refused.returncode == 1 and "milepost-relay runs" in refused.stderr, refused
+    assert a.is_here()
+
+
+def copied_config(host, database):
+    """The host's configuration with another database."""
+    conf = database.with_suffix(".conf")
+    conf.write_text(host.conf.read_text().replace(str(host.db), str(database)))
+    return conf
+
+
+def test_copied_database():
+    """A database that is copied with the host's name to another machine: one of the two is refused, says so, and what
+    both wrote under one name is not lost once the copy has a name of its own."""
+    with Cluster(3) as cluster:
+        a, b, c = cluster.hosts
+        session = shared_session(cluster)
+        cluster.wait_agreed()
+        b.end("relay"), b.end("api"), b.end("ws0")
+        a.ctl("backup", b.dir / "copy.db")
+        b.write_config(database=b.dir / "copy.db", relay_host="host1")
+        b.start_api(), b.start_ws(), b.start_relay()
+        b.ready()
+        assert b.report(session, "transcribing", 40, message="of the copy").status == 200
+        refused = "a copy of this database takes part under this relay_host"
+        eventually(lambda: any(refused in log_of(host) for host in (a, b)), "one is refused")
+        eventually(lambda: sum("degraded" in host.readyz() for host in (a, b)) > 0, "it says so")
+        b.end("relay")
+        assert b.ctl("relay", "leave").returncode == 0
+        b.write_config(relay_host="host4")
+        b.start_relay()
+        cluster.wait_here()
+        cluster.wait_agreed(60)
+        assert a.newest(session) == c.newest(session) == ("transcribing", 40, "of the copy")
+
+
+def test_restored_past_the_stream():
+    """A host that goes back to a copy older than the stream still learns that it said more, and gets it back."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        session = shared_session(cluster)
+        cluster.wait_agreed()
+        a.ctl("backup", a.dir / "old.db")
+        assert a.report(session, "transcribing", 40, message="after the backup").status == 200
+        eventually(lambda: b.newest(session), "it arrives")
+        sent = str(a.sql("SELECT max(n) FROM relay_out")[0][0])
+        eventually(lambda: cluster.redis.cli("HGET", "milepost:hosts", "host1").split()[2] == sent, "a says so")
+        for name in ("relay", "api", "ws0"):
+            a.end(name)
+        for suffix in ("-wal", "-shm"):
+            (a.dir / f"milepost.db{suffix}").unlink(missing_ok=True)
+        os.replace(a.dir / "old.db", a.db)
+        cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
+        a.start_api(), a.start_ws(), a.start_relay()
+        eventually(lambda: a.newest(session) == ("transcribing", 40, "after the backup"), "it is back")
+        cluster.wait_here()
+        assert a.report(session, "transcribing", 50, message="and on").status == 200
+        cluster.wait_agreed()
+        assert b.newest(session)[2] == "and on"
+
+
+@pytest.mark.parametrize("is_trimmed", [False, True], ids=["stream", "snapshot"])
+def test_left_and_back(is_trimmed):
+    """A host that left and takes part again under its old name: its next change counts on all."""
+    with Cluster(2) as cluster:
+        a, b = cluster.hosts
+        user = str(uuid.uuid4())
+        for i in range(5):
+            put(a, f"/milepost/v1/users/{user}", role="patient", email=f"{i}@example.org")
+        eventually(lambda: b.sql("SELECT email FROM user WHERE id = ?", user) == [("4@example.org",)], "it arrives")
+        cluster.wait_agreed()
+        a.end("relay")
+        a.ctl("relay", "leave")
+        if is_trimmed:
+            cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
+        a.start_relay()
+        cluster.wait_here()
+        cluster.wait_agreed()
+        put(a, f"/milepost/v1/users/{user}", role="patient", email="4@example.org", is_active=False)
+        eventually(lambda: b.sql("SELECT is_active FROM user WHERE id = ?", user) == [(0,)], "the change counts")
+        cluster.wait_agreed()
+
+
+def test_password_is_not_told():
+    """Redis repeats the arguments of a command that it does not know; nobody else does."""
+    with Cluster(1) as cluster:
+        a = cluster.hosts[0]
+        password = a.dir / "redis.password"
+        password.touch(0o600)
+        password.write_text("very secret\n")
+        a.hidden.append("very secret")
+        cluster.redis.stop()
+        cluster.redis.config["rename-command"] = "AUTH nothing"
+        cluster.redis.start()
+        a.end("relay")
+        a.write_config(relay_password_file=password)
+        a.start_relay()
+        eventually(lambda: "unknown command" in log_of(a), "it is told")
+        assert "very secret" not in a.ctl("status", check=False).stdout
+
+
+@pytest.mark.parametrize("is_back", [False, True], ids=["empty", "older"])
+def test_lost_with_its_writer(is_back):
+    """A host writes, one other reads it; then Redis loses it, and the host never comes back. Those that have it tell the rest."""
+    with Cluster(3, redis={"dbfilename": "dump.rdb"}) as cluster:
+        a, b, c = cluster.hosts
+        session, user = shared_session(cluster), str(uuid.uuid4())
+        cluster.wait_agreed()
+        if is_back:
+            cluster.redis.cli("SAVE")
+        c.end("relay")
+        assert a.report(session, "transcribing", 40, message="the last word").status == 200
+        put(a, f"/milepost/v1/users/{user}", role="patient")
+        eventually(lambda: b.sql("SELECT 1 FROM user WHERE id = ?", user) and b.newest(session), "b has it")
+        eventually(lambda: b.sql("SELECT position FROM relay")[0][0] ==
+                   cluster.redis.cli("XREVRANGE", "milepost:stream", "+", "-", "COUNT", 1).split()[0], "b wrote that down")
+        a.end("relay")
+        cluster.redis.kill()
+        cluster.redis.start()
+        c.start_relay()
+        eventually(lambda: c.newest(session) == ("transcribing", 40, "the last word"), "c has it too", 40)
+        eventually(lambda: c.sql("SELECT 1 FROM user WHERE id = ?", user), "and the user")
+        assert b.report(session, "transcribing", 50, message="and on").status == 200
+        eventually(lambda: c.newest(session)[2] == "and on", "it goes on")
+        a.start_relay()
+        cluster.wait_here()
+        cluster.wait_agreed()

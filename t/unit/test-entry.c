@@ -104,7 +104,7 @@ test_wrong_values(void **state)
 	static const struct {
 		const char *name, *value; /* NULL: left out */
 	} wrong[] = {
-		{ "kind", NULL }, { "kind", "stage" }, { "kind", "" }, { "host", NULL }, { "host", "a b" },
+		{ "kind", NULL }, { "kind", "Stage" }, { "kind", "" }, { "host", NULL }, { "host", "a b" },
 		{ "n", "-1" }, { "n", "x" }, { "n", "99999999999999999999" }, { "after", "1.5" },
 		{ "id", NULL }, { "id", "x" }, { "id", "550E8400-e29b-41d4-a716-446655440000" },
 		{ "id", HASH }, { "life", NULL }, { "life", "0" }, { "deleted", "2" },
@@ -167,6 +167,25 @@ test_any_order(void **state)
 	assert_int_equal(entry_read(turned, count, &back, &why), ERR_INPUT);
 }
 
+/* A newer relay's is counted, whatever it is about. */
+static void
+test_other_kind(void **state)
+{
+	const struct text fields[] = {
+		text_of("kind"), text_of("stage"), text_of("host"), text_of("a"), text_of("n"), text_of("7"),
+		text_of("after"), text_of("6"), text_of("id"), text_of("no id"), text_of("life"), text_of("x"),
+	};
+	struct entry back;
+	const char *why = NULL;
+
+	(void)state;
+	assert_int_equal(entry_read(fields, countof(fields), &back, &why), ERR_OK);
+	assert_int_equal(back.kind, ENTRY_OTHER);
+	assert_true(text_is(back.host, "a"));
+	assert_int_equal(back.n, 7);
+	assert_int_equal(back.after, 6);
+}
+
 static void
 test_limits(void **state)
 {
@@ -215,6 +234,7 @@ main(void)
 		cmocka_unit_test(test_back),
 		cmocka_unit_test(test_wrong_values),
 		cmocka_unit_test(test_any_order),
+		cmocka_unit_test(test_other_kind),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_ids),
 	};

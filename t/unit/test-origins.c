@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -42,19 +43,42 @@ test_claims(void **state)
 	const struct entry_id none = { 0, 0 }, early = { 5, 0 }, at = { 6, 1 }, late = { 7, 0 };
 
 	(void)state;
-	origins_claim(&origins, a, 3, &at);
+	assert_true(origins_claim(&origins, a, 3, &at, 100));
 	assert_null(origins_check(&origins, &early, &late)); /* not read so far */
 	assert_non_null(origins_check(&origins, &at, &late));
 	assert_null(origins_check(&origins, &at, &late)); /* told once */
 	origins_trust(&origins, a);
 	assert_null(origins_check(&origins, &late, &late)); /* n is noted */
 	assert_false(origins_hear(&origins, b, 8, 0));
-	origins_claim(&origins, b, 8, &late);
+	assert_true(origins_claim(&origins, b, 8, &late, 200));
 	assert_null(origins_check(&origins, &late, &late));
 	/* An empty stream is read to its end. */
-	origins_claim(&origins, b, 9, &late);
+	assert_true(origins_claim(&origins, b, 9, &late, 300));
 	assert_null(origins_check(&origins, &none, &late));
 	assert_string_equal(origins_check(&origins, &none, &none), "b");
+	assert_int_equal(origins_seen(&origins, a), 100);
+	assert_int_equal(origins_seen(&origins, b), 300);
+	assert_int_equal(origins_seen(&origins, text_of("nobody")), 0);
+	origins_fini(&origins);
+}
+
+/* Whoever writes names into Redis does not fill a host's memory and database. */
+static void
+test_too_many(void **state)
+{
+	struct origins origins = { NULL, 0 };
+	const struct entry_id at = { 1, 0 };
+	char name[16];
+
+	(void)state;
+	for (int i = 0; i < ORIGINS_MAX; i++) {
+		snprintf(name, sizeof(name), "h%d", i);
+		assert_true(origins_claim(&origins, text_of(name), 1, &at, 100));
+	}
+	assert_false(origins_claim(&origins, text_of("one-more"), 1, &at, 100));
+	assert_false(origins_hear(&origins, text_of("one-more"), 2, 1));
+	assert_true(origins_claim(&origins, text_of("h7"), 2, &at, 200));
+	assert_int_equal(origins.count, ORIGINS_MAX);
 	origins_fini(&origins);
 }
 
@@ -83,6 +107,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_gaps),
 		cmocka_unit_test(test_claims),
+		cmocka_unit_test(test_too_many),
 		cmocka_unit_test(test_lists),
 	};
 

@@ -798,6 +798,85 @@ test_status(void **state)
 	assert_int_equal(a->replica.newest, 40);
 }
 
+/* What a table's check forbids is refused by itself, with all that belongs to it; the rest is applied. */
+static void
+test_refused(void **state)
+{
+	static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+	static const char name[] = "a name of more than the sixty-four characters that a key may be called by";
+	struct bed *bed = *state;
+	struct host *b = &bed->hosts[1];
+	struct change change = { .thing = { .kind = THING_KEY, .id = text_of(hash), .life = 1, .version = 1,
+		                         .host = text_of("a"), .detail = text_of("worker"), .active = true,
+		                         .label = text_of(name), .created_at = NOW } };
+	bool changed = false, whole;
+
+	begin(b);
+	ok(b, store_capture(b->store, &b->replica, NOW, 1000, &whole));
+	assert_int_equal(store_apply(b->store, &change, &changed), ERR_INPUT);
+	assert_false(changed);
+	assert_non_null(strstr(store_error(b->store), "CHECK"));
+	change.thing.label = text_of("a name");
+	ok(b, store_apply(b->store, &change, &changed));
+	assert_true(changed);
+	ok(b, store_replica_skip(b->store, &b->replica));
+	commit(b);
+	assert_int_equal(number(b, "SELECT count(*) FROM key WHERE name = 'a name'"), 1);
+	assert_int_equal(number(b, "SELECT count(*) FROM relay_thing"), 1);
+}
+
+/* The steps that it took to find out who shows a label. */
+static int
+steps_of_claim(struct host *host)
+{
+	return sqlite3_stmt_status(host->store->prepared[SQL_CLAIM], SQLITE_STMTSTATUS_VM_STEP, true) +
+	    sqlite3_stmt_status(host->store->prepared[SQL_CLAIM_YIELD_USER], SQLITE_STMTSTATUS_VM_STEP,
+	        true) +
+	    sqlite3_stmt_status(host->store->prepared[SQL_CLAIM_TAKE_USER], SQLITE_STMTSTATUS_VM_STEP,
+	        true);
+}
+
+/* A user's e-mail is not compared with that of every other user. */
+static void
+test_labels_of_many(void **state)
+{
+	struct bed *bed = *state;
+	struct host *a = &bed->hosts[0];
+	int few, many;
+
+	put_user(a, ann, ROLE_PATIENT, "ann@example.org", true);
+	capture(a);
+	few = steps_of_claim(a);
+	assert_true(few > 0);
+	sql(a, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)"
+	    " INSERT INTO user (id, role, email) SELECT printf('10000000-0000-4000-8000-%012x', i), 'patient',"
+	    " 'p' || i || '@example.org' FROM n");
+	capture(a);
+	(void)steps_of_claim(a);
+	put_user(a, bob, ROLE_PATIENT, "bob@example.org", true);
+	capture(a);
+	many = steps_of_claim(a);
+	assert_true(many < 3 * few);
+}
+
+/* A new database under the name of one that wrote: its first change is numbered on all the same. */
+static void
+test_level_of_an_empty_one(void **state)
+{
+	struct bed *bed = *state;
+	struct host *a = &bed->hosts[0];
+
+	begin(a);
+	ok(a, store_replica_level(a->store, 40));
+	commit(a);
+	put_user(a, ann, ROLE_PATIENT, NULL, true);
+	capture(a);
+	assert_int_equal(a->replica.newest, 41);
+	ok(a, store_replica_level(a->store, 7));
+	ok(a, store_replica_load(a->store, &a->replica));
+	assert_int_equal(a->replica.newest, 41);
+}
+
 int
 main(void)
 {
@@ -815,6 +894,9 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_pruned, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_join_with_a_past, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_status, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_refused, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_labels_of_many, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_level_of_an_empty_one, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
