@@ -9,9 +9,8 @@ from guides import DRAWN, FENCE, INDENTED, INLINE, Guide, taken
 from roots import as_root_only, plain_only
 
 HERE = pathlib.Path(__file__).parent
-# The relay's tests begin with a Redis, and its guide's commands with hosts; it has tests of its own.
-DOCUMENTS = sorted({str(path.relative_to(TOP)) for pattern in ("README.md", "docs/*.md", "clients/*/README.md")
-                    for path in TOP.glob(pattern)} - {"docs/relay.md"})
+DOCUMENTS = sorted(str(path.relative_to(TOP)) for pattern in ("README.md", "docs/*.md", "clients/*/README.md")
+                   for path in TOP.glob(pattern))
 # What can't be run from within these tests, and why.
 ELSEWHERE = {
     "./test                # installs what is missing, builds, unit and end-to-end tests\n"

@@ -94,7 +94,7 @@ def machines():
         network(redis, roots[:3])
         for root in roots:
             root.copy(deb(), "/tmp")
-            root.sh(f"rm -f /usr/sbin/policy-rc.d; cd /tmp; apt-get install -y ./milepost_*.deb\n{NGINX}")
+            root.sh(f"cd /tmp; apt-get install -y ./milepost_*.deb\n{NGINX}")
         hosts = [Host(root, f"host{i}") for i, root in enumerate(roots, 1)]
         yield redis, hosts[:3], hosts[3]
 
