@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from bed import BUILD, PATIENCE, Closed, eventually, update
+from guides import Guide
 from hosts import Cluster, Redis
 
 
@@ -452,10 +453,13 @@ def test_tls_by_stunnel():
         prefix = redis.space.prefix if redis.space else ()
         near, far = a.dir / "near.sock", a.dir / "tls.sock"
         conf = a.dir / "stunnel.conf"
+        [client] = Guide("relay.md").indented(part="verifyChain")
+        for here, there in (("/run/milepost/redis.sock", near), ("redis.example.org:6380", far),
+                            ("/etc/ssl/certs/ca-certificates.crt", a.dir / "tls.crt"), ("redis.example.org", "localhost")):
+            assert here in client
+            client = client.replace(here, str(there))
         conf.write_text(f"foreground = yes\npid =\n[server]\naccept = {far}\nconnect = {redis.socket}\n"
-                        f"cert = {a.dir / 'tls.crt'}\nkey = {a.dir / 'tls.key'}\n"
-                        f"[client]\nclient = yes\naccept = {near}\nconnect = {far}\nverifyChain = yes\n"
-                        f"CAfile = {a.dir / 'tls.crt'}\ncheckHost = localhost\n")
+                        f"cert = {a.dir / 'tls.crt'}\nkey = {a.dir / 'tls.key'}\n{client}")
         with open(a.dir / "stunnel.out", "w") as log:
             tunnel = subprocess.Popen([*prefix, stunnel, conf], stdout=log, stderr=log)
         try:

@@ -134,7 +134,8 @@ def three(machines):
     for host in hosts:
         eventually(lambda: host.sees("host1", "host2", "host3"), f"{host.name} sees all", 60)
     said = hosts[2].root.sh(GUIDE.script("5. Look")).stdout
-    shown = re.findall(r"^    (relay +host1: .*|  host\d +.*)$", GUIDE.text, re.M)
+    [block] = GUIDE.indented("5. Look")
+    shown = block.splitlines()
     assert len(shown) == 4
     for line in shown:  # as on the first, but for the numbers
         pattern = re.sub(r"\d+(?= (ms|s|waiting)\b)", r"\\d+", line.replace("host1: here", "host3: here"))
@@ -186,7 +187,7 @@ def test_leaving(three):
     hosts[2].root.sh(leave)
     assert "relay  " not in hosts[2].status()
     user = hosts[0].ctl("user", "add", "-", "--role", "therapist")
-    (again,) = re.findall(r"`(systemctl enable --now milepost-relay)`, under its old name", GUIDE.text)
+    [again] = GUIDE.inline("systemctl enable")
     hosts[2].root.sh(again)
     eventually(lambda: hosts[2].sql("SELECT 1 FROM user WHERE id = ?", user) and agreed(hosts), "it is back", 60)
 
@@ -195,6 +196,7 @@ def test_leaving(three):
     assert said.split()[-1] == "1", said
     for host in hosts[:2]:
         host.root.sh(forget)
+        host.root.sh("\n".join(GUIDE.inline("milepostctl status")), "milepost")
         eventually(lambda: host.sees("host1", "host2"), f"{host.name} goes on", 60)
         assert "host3" not in host.status()
 
