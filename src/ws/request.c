@@ -232,6 +232,8 @@ request_read(const struct http_head *head, const char *origins, struct buf *scra
 		read_preflight(head, origins, out);
 	else if (!text_is(head->method, "GET"))
 		refuse(out, 405, "only GET");
+	else if (head->has_body)
+		refuse(out, 400, "a body is not accepted");
 	else if (out->kind == REQUEST_WATCH || out->kind == REQUEST_EVENTS)
 		read_watch(head, origins, scratch, out);
 }
