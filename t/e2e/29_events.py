@@ -148,8 +148,11 @@ def test_malformed(bed):
         with EventStream(bed, session, token, headers=headers, **query) as stream:
             status, detail = refused(stream)
             assert status == 400 and word in detail
-    reply = bed.http("POST", f"/api/sessions/{session}/events")
-    assert (reply.status, reply.headers["Allow"]) == (405, "GET")
+    for body in (None, "x"):
+        reply = bed.http("POST", f"/api/sessions/{session}/events", body)
+        assert (reply.status, reply.headers["Allow"]) == (405, "GET")
+    reply = bed.http("POST", f"/api/sessions/{session}/events", "x" * 2 ** 21)
+    assert (reply.status, reply.headers["Content-Type"]) == (413, "application/problem+json")
 
 
 def test_token_places(bed):
