@@ -1,5 +1,8 @@
 """One-time tickets: no token in any URL."""
 import asyncio
+import contextlib
+import re
+import sqlite3
 
 import pytest
 
@@ -133,7 +136,6 @@ def test_who_gets_one(two):
 
 async def test_while_another_writes(two):
     """A database that another process is writing delays a ticket, and loses none."""
-    import sqlite3
     session = two.session()
     two.report(session, "uploading", 5)
     one = ticket(two, two.therapist()).json["ticket"]
@@ -147,3 +149,16 @@ async def test_while_another_writes(two):
     ws = await opening
     assert (await receive(ws))["progress"] == 5
     await ws.close()
+
+
+def test_why_not(two):
+    """A fault of the database is named as it is, also behind a ticket, which another connection takes."""
+    user, session = two.user("therapist"), two.session()
+    one = ticket(two, two.token(user)).json["ticket"]
+    with contextlib.closing(sqlite3.connect(two.db, isolation_level=None)) as db:
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        db.execute("UPDATE user SET role = 'nobody' WHERE id = ?", (user,))
+    assert two.http("GET", f"/api/sessions/{session}/events?ticket={one}").status == 503
+    assert re.search(r"event=ws\.database .*impossible value", two.logs())
+    two.sql("UPDATE user SET role = 'patient' WHERE id = ?", user)
+    two.announced += [r"event=ws\.database .*impossible value"]
