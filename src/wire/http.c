@@ -245,13 +245,19 @@ http_write_start(struct buf *out, int status)
 }
 
 void
-http_write_body(struct buf *out, const char *content_type, struct text body)
+http_write_body_unsent(struct buf *out, const char *content_type, struct text body)
 {
 	buf_printf(out,
 	    "Content-Type: %s\r\n"
 	    "Content-Length: %zu\r\n"
 	    "\r\n",
 	    content_type, body.len);
+}
+
+void
+http_write_body(struct buf *out, const char *content_type, struct text body)
+{
+	http_write_body_unsent(out, content_type, body);
 	buf_text(out, body);
 }
 

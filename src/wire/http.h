@@ -63,10 +63,12 @@ const char *http_reason(int status);
 /*
  * A response that ends the connection is written in this order: its start, which is the status line and
  * Connection: close; headers, by the caller, each with its CRLF; and either the body, whole, with
- * Content-Type, Content-Length and the empty line before it, or the empty line alone.
+ * Content-Type, Content-Length and the empty line before it, or these alone, as HEAD is answered, or
+ * the empty line alone.
  */
 void http_write_start(struct buf *out, int status);
 void http_write_body(struct buf *out, const char *content_type, struct text body);
+void http_write_body_unsent(struct buf *out, const char *content_type, struct text body);
 void http_write_no_body(struct buf *out);
 
 #endif

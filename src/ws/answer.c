@@ -78,9 +78,10 @@ answer_problem(struct conn *conn, const struct request *request, int status, con
 	if (request != NULL)
 		write_shown(&reply, conn, request);
 	buf_puts(&reply, NO_STORE);
-	http_write_body(&reply, "application/problem+json", buf_view(&body));
 	if (request != NULL && request->is_head)
-		reply.len -= body.len;
+		http_write_body_unsent(&reply, "application/problem+json", buf_view(&body));
+	else
+		http_write_body(&reply, "application/problem+json", buf_view(&body));
 	if (body.err != ERR_OK)
 		reply.err = body.err;
 	buf_fini(&body);
