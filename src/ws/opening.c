@@ -97,6 +97,15 @@ count_address(struct conn *conn, const struct request *request)
 	return false;
 }
 
+/* Was the head served again and again, until it is too late? */
+static bool
+is_late(const struct conn *conn)
+{
+	const struct head *head = conn->head;
+
+	return head != NULL && head->complete > 0 && conn->server->now_ms >= head->until_ms;
+}
+
 /* ERR_AGAIN: not now, but perhaps in a moment; nothing is done. */
 static enum err
 open_watch(struct conn *conn, const struct request *request, const struct transport *transport)
@@ -108,11 +117,15 @@ open_watch(struct conn *conn, const struct request *request, const struct transp
 	if (!count_address(conn, request))
 		return ERR_OK;
 	err = admission_of_request(conn->server, request, &admission);
+	if (err == ERR_AGAIN && !is_late(conn))
+		return err;
 	if (err == ERR_OK)
 		carry_out(conn, request, &admission);
-	else if (err != ERR_AGAIN)
+	else if (err == ERR_AGAIN)
+		answer_refusal(conn, request, 503, "the database is busy");
+	else
 		answer_no_database(conn, request, err, admission.why);
-	return err == ERR_AGAIN ? err : ERR_OK;
+	return ERR_OK;
 }
 
 static enum err
@@ -202,10 +215,7 @@ postpone(struct conn *conn, const char *data, size_t head_len, size_t len)
 		conn->head->complete = head_len;
 		conn->head->until_ms = server->now_ms + server->config->head_timeout_ms;
 	}
-	if (server->now_ms < conn->head->until_ms)
-		conn_deadline(conn, RETRY_MS);
-	else
-		answer_refusal(conn, NULL, 503, "the database is busy");
+	conn_deadline(conn, RETRY_MS);
 }
 
 /* A complete head of this length, and what came behind it. */

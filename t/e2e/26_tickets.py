@@ -151,6 +151,17 @@ async def test_while_another_writes(two):
     await ws.close()
 
 
+def test_while_another_writes_for_too_long():
+    """A ticket that can't be taken in time is no fault of the client's: 503, to a page of another origin too."""
+    with Bed(head_timeout="200ms", origins="https://a.example") as bed:
+        session, one = bed.session(), ticket(bed, bed.therapist()).json["ticket"]
+        with contextlib.closing(sqlite3.connect(bed.db, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            reply = bed.http("GET", f"/api/sessions/{session}/events?ticket={one}", Origin="https://a.example")
+        assert (reply.status, reply.json["detail"]) == (503, "the database is busy")
+        assert reply.headers["Retry-After"] and reply.headers["Access-Control-Allow-Origin"] == "https://a.example"
+
+
 def test_why_not(two):
     """A fault of the database is named as it is, also behind a ticket, which another connection takes."""
     user, session = two.user("therapist"), two.session()
