@@ -60,7 +60,9 @@ write_reply(FCGX_Request *fcgi, const struct request *request, const struct repl
 	buf_fini(&head);
 }
 
-/* Reads what was not asked for: a connection closed with bytes unread would be reset, and our answer lost. */
+/* Reads what was not asked for: a connection closed with bytes unread would be reset, and our answer lost. To
+ * be called before the answer is written: a server that sends the whole body first, as mod_fcgid does, would
+ * wait for us to read it, and we for it to read a long answer. */
 static void
 drain(FCGX_Request *fcgi)
 {
@@ -81,9 +83,9 @@ serve(struct thread *thread, FCGX_Request *fcgi)
 	request.read_arg = fcgi;
 	reply_init(&reply);
 	route_serve(&thread->worker, &request, &reply);
+	drain(fcgi);
 	write_reply(fcgi, &request, &reply);
 	reply_fini(&reply);
-	drain(fcgi);
 }
 
 static void

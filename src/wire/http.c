@@ -116,16 +116,19 @@ static const char *
 check_headers(const struct http_head *head)
 {
 	struct text value = { NULL, 0 };
-	size_t lengths;
 
-	if (http_header(head, "Host", &value) != 1)
-		return "exactly one Host is needed";
-	if (http_header(head, "Transfer-Encoding", &value) > 0)
-		return "a body is not accepted";
-	lengths = http_header(head, "Content-Length", &value);
-	if (lengths > 1 || (lengths == 1 && !text_is(value, "0")))
-		return "a body is not accepted";
-	return NULL;
+	return http_header(head, "Host", &value) == 1 ? NULL : "exactly one Host is needed";
+}
+
+/* However it is framed, or said to be: nobody reads on behind the head. */
+static bool
+announces_body(const struct http_head *head)
+{
+	struct text value = { NULL, 0 };
+	size_t lengths = http_header(head, "Content-Length", &value);
+
+	return lengths > 1 || (lengths == 1 && !text_is(value, "0")) ||
+	    http_header(head, "Transfer-Encoding", &value) > 0;
 }
 
 enum err
@@ -148,6 +151,8 @@ http_parse(const char *data, size_t len, struct http_head *out, const char **why
 	}
 	if (*why == NULL)
 		*why = check_headers(out);
+	if (*why == NULL)
+		out->has_body = announces_body(out);
 	return *why == NULL ? ERR_OK : ERR_INPUT;
 }
 
@@ -240,13 +245,19 @@ http_write_start(struct buf *out, int status)
 }
 
 void
-http_write_body(struct buf *out, const char *content_type, struct text body)
+http_write_body_unsent(struct buf *out, const char *content_type, struct text body)
 {
 	buf_printf(out,
 	    "Content-Type: %s\r\n"
 	    "Content-Length: %zu\r\n"
 	    "\r\n",
 	    content_type, body.len);
+}
+
+void
+http_write_body(struct buf *out, const char *content_type, struct text body)
+{
+	http_write_body_unsent(out, content_type, body);
 	buf_text(out, body);
 }
 

@@ -2,7 +2,7 @@
  * http.h: the head of an HTTP/1.1 request, strictly read (RFC 9112), and the answers to it.
  *
  * Refused as malformed: bare CR or LF, obsolete line folding, white space before a colon, control
- * characters, a missing or second Host, a body. What the path means is not decided here.
+ * characters, a missing or second Host. What the path means is not decided here.
  */
 #ifndef WIRE_HTTP_H
 #define WIRE_HTTP_H
@@ -26,6 +26,7 @@ struct http_head {
 	struct text method;
 	struct text path;  /* of the origin form, not decoded */
 	struct text query; /* absent where there is no ? */
+	bool has_body;     /* or more than one is said to be: its bytes are behind the head */
 	size_t header_count;
 	struct http_header headers[HTTP_HEADERS_MAX];
 };
@@ -62,10 +63,12 @@ const char *http_reason(int status);
 /*
  * A response that ends the connection is written in this order: its start, which is the status line and
  * Connection: close; headers, by the caller, each with its CRLF; and either the body, whole, with
- * Content-Type, Content-Length and the empty line before it, or the empty line alone.
+ * Content-Type, Content-Length and the empty line before it, or these alone, as HEAD is answered, or
+ * the empty line alone.
  */
 void http_write_start(struct buf *out, int status);
 void http_write_body(struct buf *out, const char *content_type, struct text body);
+void http_write_body_unsent(struct buf *out, const char *content_type, struct text body);
 void http_write_no_body(struct buf *out);
 
 #endif

@@ -366,9 +366,26 @@ escape_of(unsigned char c, char buffer[8])
 	case '\t':
 		return "\\t";
 	default:
-		snprintf(buffer, 8, "\\u%04x", c);
+		snprintf(buffer, 8, "\\u%04x", c < 0x80 ? c : 0xfffd);
 		return buffer;
 	}
+}
+
+/* How many bytes can stay as they are at this place: a whole character, or none. */
+static size_t
+plain_len(const char *s, size_t len)
+{
+	unsigned char first = (unsigned char)s[0];
+	uint32_t state = UTF8_ACCEPT;
+
+	if (first < 0x80)
+		return first >= 0x20 && first != '"' && first != '\\';
+	for (size_t n = 0; n < len && state != UTF8_REJECT; n++) {
+		state = utf8_step(state, s + n, 1);
+		if (state == UTF8_ACCEPT)
+			return n + 1;
+	}
+	return 0;
 }
 
 void
@@ -382,14 +399,15 @@ json_write_string(struct buf *out, struct text t)
 		return;
 	}
 	buf_puts(out, "\"");
-	for (size_t i = 0; i < t.len; i++) {
-		unsigned char c = (unsigned char)t.s[i];
+	for (size_t i = 0; i < t.len;) {
+		size_t plain = plain_len(t.s + i, t.len - i);
 
-		if (c >= 0x20 && c != '"' && c != '\\')
+		i += plain;
+		if (plain > 0)
 			continue;
 		buf_add(out, t.s + done, i - done);
-		buf_puts(out, escape_of(c, buffer));
-		done = i + 1;
+		buf_puts(out, escape_of((unsigned char)t.s[i], buffer));
+		done = ++i;
 	}
 	buf_add(out, t.s + done, t.len - done);
 	buf_puts(out, "\"");

@@ -55,8 +55,8 @@ bool json_names(const struct json *json, const char *member, struct text wanted)
 /* Calls fn for each member's name, in the order of the text. */
 void json_members(const struct json *json, void (*fn)(void *arg, struct text member), void *arg);
 
-/* Appends the text as a JSON string with its quotes. The text must be UTF-8; an absent one is
- * written as null. */
+/* Appends the text as a JSON string with its quotes. A byte that is no UTF-8, as another program
+ * may have stored it, is written as U+FFFD; an absent text as null. */
 void json_write_string(struct buf *out, struct text t);
 
 #endif

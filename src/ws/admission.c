@@ -137,6 +137,7 @@ admission_of_request(struct server *server, const struct request *request, struc
 	out->facts.user_connections_max = (size_t)server->config->max_connections_per_user;
 	out->facts.connections = server->open_count;
 	out->facts.connections_max = (size_t)server->config->max_connections;
+	out->why = store_error(server->store);
 	return find_both(server, &out->claims.user, out->claims.role, is_id ? &session_id : NULL,
 	    out);
 }

@@ -42,8 +42,29 @@ headers_of(int status)
 	}
 }
 
+/* There are no cookies, so it may be any page where any origin is allowed. */
 void
-answer_problem(struct conn *conn, int status, const char *detail, struct text headers)
+answer_write_origin(struct buf *headers, const struct conn *conn, const struct request *request)
+{
+	bool any = conn->server->config->origins[0] == '\0';
+
+	if (request->is_shown)
+		buf_printf(headers, "Access-Control-Allow-Origin: %.*s\r\n",
+		    TEXT_ARG(any ? text_of("*") : request->origin));
+}
+
+/* Whoever asks by plain HTTP can read how it was refused, and when to come back. */
+static void
+write_shown(struct buf *headers, const struct conn *conn, const struct request *request)
+{
+	answer_write_origin(headers, conn, request);
+	if (request->is_shown)
+		buf_puts(headers, "Access-Control-Expose-Headers: Retry-After\r\n");
+}
+
+void
+answer_problem(struct conn *conn, const struct request *request, int status, const char *detail,
+    struct text headers)
 {
 	struct buf reply = BUF_INIT(REPLY_MAX);
 	struct buf body = BUF_INIT(REPLY_MAX);
@@ -54,8 +75,13 @@ answer_problem(struct conn *conn, int status, const char *detail, struct text he
 	http_write_start(&reply, status);
 	buf_puts(&reply, headers_of(status));
 	buf_text(&reply, headers);
+	if (request != NULL)
+		write_shown(&reply, conn, request);
 	buf_puts(&reply, NO_STORE);
-	http_write_body(&reply, "application/problem+json", buf_view(&body));
+	if (request != NULL && request->is_head)
+		http_write_body_unsent(&reply, "application/problem+json", buf_view(&body));
+	else
+		http_write_body(&reply, "application/problem+json", buf_view(&body));
 	if (body.err != ERR_OK)
 		reply.err = body.err;
 	buf_fini(&body);
@@ -63,18 +89,18 @@ answer_problem(struct conn *conn, int status, const char *detail, struct text he
 }
 
 void
-answer_refusal(struct conn *conn, int status, const char *why)
+answer_refusal(struct conn *conn, const struct request *request, int status, const char *why)
 {
 	log_info("ws.refused", LOG_INT("conn", conn->number), LOG_INT("status", status),
 	    LOG_STR("reason", why));
-	answer_problem(conn, status, why, text_of(NULL));
+	answer_problem(conn, request, status, why, text_of(NULL));
 }
 
 void
-answer_no_database(struct conn *conn, enum err err, const char *why)
+answer_no_database(struct conn *conn, const struct request *request, enum err err, const char *why)
 {
 	log_error("ws.database", LOG_INT("conn", conn->number), LOG_STR("error", why));
-	answer_refusal(conn, 503, err == ERR_FULL ? "the database can't be written" :
+	answer_refusal(conn, request, 503, err == ERR_FULL ? "the database can't be written" :
 	    "the database can't be read");
 }
 

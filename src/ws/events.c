@@ -10,18 +10,6 @@
 
 #define HEAD_MAX 4096 /* bytes; an origin of the configuration is the longest part */
 
-/* Has the browser show the answer to the page that asks, whose origin was found to be allowed. There are
- * no cookies, so it may be any page where any origin is. */
-static void
-write_origin(struct buf *headers, const struct conn *conn, const struct request *request)
-{
-	bool any = conn->server->config->origins[0] == '\0';
-
-	if (request->origin.s != NULL)
-		buf_printf(headers, "Access-Control-Allow-Origin: %.*s\r\n",
-		    TEXT_ARG(any ? text_of("*") : request->origin));
-}
-
 /* The head of the stream, after which nginx must not hold anything back. */
 static void
 begin(struct conn *conn, const struct request *request)
@@ -35,7 +23,7 @@ begin(struct conn *conn, const struct request *request)
 	    "Transfer-Encoding: chunked\r\n"
 	    "Cache-Control: no-store\r\n"
 	    "X-Accel-Buffering: no\r\n");
-	write_origin(&head, conn, request);
+	answer_write_origin(&head, conn, request);
 	http_write_no_body(&head);
 	if (head.err == ERR_OK)
 		frame = frame_new_raw(buf_view(&head));
@@ -52,7 +40,7 @@ events_preflight(struct conn *conn, const struct request *request)
 {
 	struct buf headers = BUF_INIT(HEAD_MAX);
 
-	write_origin(&headers, conn, request);
+	answer_write_origin(&headers, conn, request);
 	buf_puts(&headers,
 	    "Access-Control-Allow-Methods: GET\r\n"
 	    "Access-Control-Allow-Headers: Authorization, Last-Event-ID\r\n"
@@ -71,7 +59,7 @@ accept_request(struct conn *conn, const struct request *request, const struct ad
 	    watch_is_over(conn->server, admission->session.number, request->since, &over);
 
 	if (err != ERR_OK) {
-		answer_no_database(conn, err, store_error(conn->server->store));
+		answer_no_database(conn, request, err, store_error(conn->server->store));
 		return false;
 	}
 	if (!over) {
@@ -79,13 +67,12 @@ accept_request(struct conn *conn, const struct request *request, const struct ad
 		return conn->state == CONN_OPEN;
 	}
 	log_info("ws.over", LOG_INT("conn", conn->number));
-	write_origin(&headers, conn, request);
+	answer_write_origin(&headers, conn, request);
 	answer_nothing(conn, buf_view(&headers));
 	buf_fini(&headers);
 	return false;
 }
 
-/* Whoever asks by HTTP can read its answers. */
 static void
 refuse_request(struct conn *conn, const struct request *request, enum verdict verdict)
 {
@@ -95,8 +82,8 @@ refuse_request(struct conn *conn, const struct request *request, enum verdict ve
 		buf_puts(&headers, "WWW-Authenticate: Bearer\r\n");
 	else if (verdict == VERDICT_BAD_TOKEN)
 		buf_puts(&headers, "WWW-Authenticate: Bearer error=\"invalid_token\"\r\n");
-	write_origin(&headers, conn, request);
-	answer_problem(conn, verdict_status(verdict), verdict_reason(verdict), buf_view(&headers));
+	answer_problem(conn, request, verdict_status(verdict), verdict_reason(verdict),
+	    buf_view(&headers));
 	buf_fini(&headers);
 }
 

@@ -79,22 +79,31 @@ carry_out(struct conn *conn, const struct request *request, const struct admissi
 /* Counts the connection by its address, if that is known. False: it is one too many, and refused before
  * anything is looked up for it. */
 static bool
-count_address(struct conn *conn, struct text address)
+count_address(struct conn *conn, const struct request *request)
 {
 	struct server *server = conn->server;
 	struct id id;
 
-	if (conn->by_address != NULL || !address_read(address, &id))
+	if (conn->by_address != NULL || !address_read(request->address, &id))
 		return true;
 	if (roster_count(&server->addresses, &id) >=
 	    (size_t)server->config->max_connections_per_address) {
-		answer_refusal(conn, 429, "too many connections from this address");
+		answer_refusal(conn, request, 429, "too many connections from this address");
 		return false;
 	}
 	if (roster_enter(&server->addresses, &id, &conn->by_address) == ERR_OK)
 		return true;
-	answer_refusal(conn, 503, "out of memory");
+	answer_refusal(conn, request, 503, "out of memory");
 	return false;
+}
+
+/* Was the head served again and again, until it is too late? */
+static bool
+is_late(const struct conn *conn)
+{
+	const struct head *head = conn->head;
+
+	return head != NULL && head->complete > 0 && conn->server->now_ms >= head->until_ms;
 }
 
 /* ERR_AGAIN: not now, but perhaps in a moment; nothing is done. */
@@ -105,14 +114,18 @@ open_watch(struct conn *conn, const struct request *request, const struct transp
 	enum err err;
 
 	conn->transport = transport;
-	if (!count_address(conn, request->address))
+	if (!count_address(conn, request))
 		return ERR_OK;
 	err = admission_of_request(conn->server, request, &admission);
+	if (err == ERR_AGAIN && !is_late(conn))
+		return err;
 	if (err == ERR_OK)
 		carry_out(conn, request, &admission);
-	else if (err != ERR_AGAIN)
-		answer_no_database(conn, err, admission.why);
-	return err == ERR_AGAIN ? err : ERR_OK;
+	else if (err == ERR_AGAIN)
+		answer_refusal(conn, request, 503, "the database is busy");
+	else
+		answer_no_database(conn, request, err, admission.why);
+	return ERR_OK;
 }
 
 static enum err
@@ -136,7 +149,7 @@ serve(struct conn *conn, const struct request *request)
 		pages_metrics(conn);
 		break;
 	case REQUEST_REFUSED:
-		answer_refusal(conn, request->status, request->why);
+		answer_refusal(conn, request, request->status, request->why);
 		break;
 	}
 	return ERR_OK;
@@ -158,10 +171,10 @@ serve_head(struct conn *conn, const char *data, size_t len)
 		err = serve(conn, &request);
 		break;
 	case ERR_LIMIT:
-		answer_refusal(conn, 431, "too many headers");
+		answer_refusal(conn, NULL, 431, "too many headers");
 		break;
 	default:
-		answer_refusal(conn, 400, why);
+		answer_refusal(conn, NULL, 400, why);
 		break;
 	}
 	buf_fini(&scratch);
@@ -184,7 +197,7 @@ keep(struct conn *conn, const uint8_t *data, size_t len)
 	}
 	buf_add(&conn->head->bytes, data, len);
 	if (conn->head->bytes.err != ERR_OK) {
-		answer_refusal(conn, 431, "the head is too large");
+		answer_refusal(conn, NULL, 431, "the head is too large");
 		return false;
 	}
 	return true;
@@ -202,10 +215,7 @@ postpone(struct conn *conn, const char *data, size_t head_len, size_t len)
 		conn->head->complete = head_len;
 		conn->head->until_ms = server->now_ms + server->config->head_timeout_ms;
 	}
-	if (server->now_ms < conn->head->until_ms)
-		conn_deadline(conn, RETRY_MS);
-	else
-		answer_refusal(conn, 503, "the database is busy");
+	conn_deadline(conn, RETRY_MS);
 }
 
 /* A complete head of this length, and what came behind it. */
@@ -232,7 +242,7 @@ opening_timeout(struct conn *conn)
 	else if (head->complete > 0)
 		finish(conn, head->bytes.data, head->complete, head->bytes.len);
 	else
-		answer_refusal(conn, 408, "the request did not come in time");
+		answer_refusal(conn, NULL, 408, "the request did not come in time");
 }
 
 void
@@ -254,7 +264,7 @@ opening_read(struct conn *conn, uint8_t *data, size_t len)
 	}
 	head_len = http_head_end(bytes, len, scanned);
 	if (head_len > max || (head_len == 0 && len > max)) {
-		answer_refusal(conn, 431, "the head is too large");
+		answer_refusal(conn, NULL, 431, "the head is too large");
 	} else if (head_len > 0) {
 		finish(conn, bytes, head_len, len);
 	} else if (conn->head == NULL && keep(conn, data, len)) {

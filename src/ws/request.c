@@ -162,6 +162,7 @@ read_origin(const struct http_head *head, const char *origins, struct request *o
 		refuse(out, 403, "this origin is not allowed");
 		return false;
 	}
+	out->is_shown = out->origin.s != NULL && out->kind == REQUEST_EVENTS;
 	return true;
 }
 
@@ -225,6 +226,7 @@ request_read(const struct http_head *head, const char *origins, struct buf *scra
 {
 	memset(out, 0, sizeof(*out));
 	http_header(head, "X-Real-IP", &out->address);
+	out->is_head = text_is(head->method, "HEAD");
 	out->kind = kind_of(head->path, &out->session);
 	if (out->kind == REQUEST_REFUSED)
 		refuse(out, 404, "no such path");
@@ -232,6 +234,8 @@ request_read(const struct http_head *head, const char *origins, struct buf *scra
 		read_preflight(head, origins, out);
 	else if (!text_is(head->method, "GET"))
 		refuse(out, 405, "only GET");
+	else if (head->has_body)
+		refuse(out, 400, "a body is not accepted");
 	else if (out->kind == REQUEST_WATCH || out->kind == REQUEST_EVENTS)
 		read_watch(head, origins, scratch, out);
 }

@@ -32,6 +32,8 @@ struct request {
 	struct text token; /* absent: none was sent; borrowed from the head or from scratch */
 	struct text address; /* the client's as nginx tells it (X-Real-IP); absent if it does not */
 	struct text origin; /* of the page that asks; absent if it is none */
+	bool is_shown;      /* that page may read the answer: it asks by plain HTTP, and may ask */
+	bool is_head;       /* no answer has a body */
 	bool with_bearer; /* answer the subprotocol "bearer" */
 	bool has_since; /* the client resumes, behind this revision */
 	int64_t since;

@@ -154,11 +154,15 @@ replay(struct conn *conn)
 void
 watch_drained(struct conn *conn)
 {
-	if (server_snapshot(conn->server) != ERR_OK) {
+	enum err err = server_snapshot(conn->server);
+
+	/* The rest may be in the file that is put there, as for all others (server.c, begin_anew). */
+	if (err == ERR_ABSENT)
+		conn_close(conn, CLOSE_RESTART, "Service restart");
+	else if (err != ERR_OK)
 		close_internal(conn);
-		return;
-	}
-	watch_review(conn);
+	else
+		watch_review(conn);
 	if (conn->state == CONN_OPEN)
 		replay(conn);
 }

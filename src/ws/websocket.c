@@ -22,7 +22,7 @@ upgrade(struct conn *conn, const struct request *request)
 		frame = frame_new_raw(buf_view(&reply));
 	buf_fini(&reply);
 	if (frame == NULL) {
-		answer_refusal(conn, 503, "out of memory");
+		answer_refusal(conn, request, 503, "out of memory");
 		return false;
 	}
 	conn_enter(conn, CONN_OPEN);

@@ -45,7 +45,8 @@ WATCH = f"GET /api/sessions/ws/{uuid.uuid4()}"
     (WATCH, {"Sec-WebSocket-Key": "short"}, 400), (WATCH, {"Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZR=="}, 400),
     (WATCH, {"Content-Length": "5"}, 400), (WATCH, {"Transfer-Encoding": "chunked"}, 400),
     (WATCH, {"X": "a\x01b"}, 400), (WATCH, {"X ": "a"}, 400),
-    (WATCH.replace("GET", "POST"), {}, 405), ("GET /api/sessions/ws/a/b", {}, 404), ("GET /", {}, 404),
+    (WATCH.replace("GET", "POST"), {}, 405), (WATCH.replace("GET", "POST"), {"Content-Length": "5"}, 405),
+    ("GET /api/sessions/ws/a/b", {}, 404), ("GET /", {}, 404),
     (WATCH + "?since=x", {}, 400), (WATCH + "?token=%", {}, 400),
     (WATCH, {"X": "a" * 20000}, 431), (WATCH, {f"X{i}": "a" for i in range(80)}, 431)])
 def test_statuses(bed, line, change, expected):

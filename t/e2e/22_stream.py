@@ -23,6 +23,17 @@ async def test_snapshot_first(bed):
         assert list(stored[0]) == EIGHT
 
 
+async def test_stored_by_another_program(bed):
+    """A message that is no UTF-8, as of a stage that was entered at a Latin-1 terminal, is sent as what can be read of
+    it: no WebSocket would stand the rest."""
+    session = bed.session()
+    bed.sql("INSERT INTO stage SELECT 'copying', rank + 1, min, max, fallback, outcome, CAST(X'C39CFC62' AS TEXT)"
+            " FROM stage WHERE name = 'uploading'")
+    async with bed.watch(session, bed.therapist()) as ws:
+        stored = bed.report(session, "copying", 1).json
+        assert stored["message"] == "\u00dc\ufffdb" and await update(ws) == stored
+
+
 async def test_order_for_everybody():
     """Two milepost-ws behind one nginx: watchers on both see every update once, in order."""
     with Bed(ws=2) as bed:

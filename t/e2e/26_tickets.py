@@ -1,5 +1,8 @@
 """One-time tickets: no token in any URL."""
 import asyncio
+import contextlib
+import re
+import sqlite3
 
 import pytest
 
@@ -133,7 +136,6 @@ def test_who_gets_one(two):
 
 async def test_while_another_writes(two):
     """A database that another process is writing delays a ticket, and loses none."""
-    import sqlite3
     session = two.session()
     two.report(session, "uploading", 5)
     one = ticket(two, two.therapist()).json["ticket"]
@@ -147,3 +149,27 @@ async def test_while_another_writes(two):
     ws = await opening
     assert (await receive(ws))["progress"] == 5
     await ws.close()
+
+
+def test_while_another_writes_for_too_long():
+    """A ticket that can't be taken in time is no fault of the client's: 503, to a page of another origin too."""
+    with Bed(head_timeout="200ms", origins="https://a.example") as bed:
+        session, one = bed.session(), ticket(bed, bed.therapist()).json["ticket"]
+        with contextlib.closing(sqlite3.connect(bed.db, isolation_level=None)) as db:
+            db.execute("BEGIN IMMEDIATE")
+            reply = bed.http("GET", f"/api/sessions/{session}/events?ticket={one}", Origin="https://a.example")
+        assert (reply.status, reply.json["detail"]) == (503, "the database is busy")
+        assert reply.headers["Retry-After"] and reply.headers["Access-Control-Allow-Origin"] == "https://a.example"
+
+
+def test_why_not(two):
+    """A fault of the database is named as it is, also behind a ticket, which another connection takes."""
+    user, session = two.user("therapist"), two.session()
+    one = ticket(two, two.token(user)).json["ticket"]
+    with contextlib.closing(sqlite3.connect(two.db, isolation_level=None)) as db:
+        db.execute("PRAGMA ignore_check_constraints = ON")
+        db.execute("UPDATE user SET role = 'nobody' WHERE id = ?", (user,))
+    assert two.http("GET", f"/api/sessions/{session}/events?ticket={one}").status == 503
+    assert re.search(r"event=ws\.database .*impossible value", two.logs())
+    two.sql("UPDATE user SET role = 'patient' WHERE id = ?", user)
+    two.announced += [r"event=ws\.database .*impossible value"]

@@ -2,6 +2,8 @@
 import shutil
 
 from bed import Bed, eventually, receive, until_closed
+from events import EventStream
+from overflow import TEXT
 
 
 def files(bed):
@@ -74,3 +76,23 @@ def test_key_of_the_other_database():
         assert bed.report(session, "uploading", 2, bearer=old).status == 401
         assert bed.report(session, "uploading", 2, bearer=new).status == 200
         bed.announced += [r".*no such database.*", r".*status=503.*", r".*event=api\.commit.*"]
+
+
+def test_taken_away_in_a_replay():
+    """Whose replay is under way when the file goes is sent away for a moment, as by a restart: that is no fault
+    of the program. Who resumes finds the rest."""
+    with Bed(send_queue_max="4k") as bed:
+        session, token = bed.session(), bed.therapist()
+        updates = [{"status": "transcribing", "progress": 20 + i // 100, "message": f"{i} {TEXT}"} for i in range(3000)]
+        for i in range(0, 3000, 500):
+            assert bed.batch(session, updates[i:i + 500]).status == 200
+        with EventStream(bed, session, token, direct=0, buffer=4096, since=0) as stream:
+            got = [stream.update()]
+            bed.db.rename(bed.dir / "aside")
+            got += stream.updates()
+            assert len(got) < len(updates) and stream.comments[-1] == " Service restart"
+        (bed.dir / "aside").rename(bed.db)
+        with EventStream(bed, session, token, direct=0, headers={"Last-Event-ID": got[-1][0]}) as stream:
+            got += [stream.update() for _ in range(len(updates) - len(got))]
+        assert [message["message"] for _, message in got] == [update["message"] for update in updates]
+        bed.announced += [r"event=ws\.feed"]

@@ -2,6 +2,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import uuid
 
@@ -147,8 +148,11 @@ def test_malformed(bed):
         with EventStream(bed, session, token, headers=headers, **query) as stream:
             status, detail = refused(stream)
             assert status == 400 and word in detail
-    reply = bed.http("POST", f"/api/sessions/{session}/events")
-    assert (reply.status, reply.headers["Allow"]) == (405, "GET")
+    for body in (None, "x"):
+        reply = bed.http("POST", f"/api/sessions/{session}/events", body)
+        assert (reply.status, reply.headers["Allow"]) == (405, "GET")
+    reply = bed.http("POST", f"/api/sessions/{session}/events", "x" * 2 ** 21)
+    assert (reply.status, reply.headers["Content-Type"]) == (413, "application/problem+json")
 
 
 def test_token_places(bed):
@@ -405,6 +409,39 @@ def test_origins():
         with EventStream(bed, session, headers={"Origin": "https://a.example"}) as stream:
             assert refused(stream)[0] == 401
             assert stream.headers["Access-Control-Allow-Origin"] == "https://a.example"
+
+
+def test_refusals_are_shown():
+    """To a page of an allowed origin, whatever refuses it, and when to come back; to no other page."""
+    with Bed(origins="https://a.example", max_connections_per_address=1) as bed:
+        session, token = bed.session(), bed.therapist()
+        shown = {"X-Real-IP": "192.0.2.1", "Origin": "https://a.example"}
+
+        def refusal(headers, **query):
+            with EventStream(bed, session, token, direct=0, headers=headers, **query) as stream:
+                return refused(stream)[0], stream.headers["Access-Control-Allow-Origin"], stream.headers[
+                    "Access-Control-Expose-Headers"]
+
+        assert refusal(shown, since="x") == (400, "https://a.example", "Retry-After")
+        with EventStream(bed, session, token, direct=0, headers=shown) as stream:
+            assert stream.status == 200
+            assert refusal(shown) == (429, "https://a.example", "Retry-After")
+        bed.db.rename(bed.dir / "aside")
+        eventually(lambda: refusal(shown) == (503, "https://a.example", "Retry-After"), "the address is free again")
+        assert refusal({**shown, "Origin": "https://b.example"}) == (403, None, None)
+        (bed.dir / "aside").rename(bed.db)
+        bed.announced += [r"event=ws\.database.*it was removed", r"event=ws\.feed"]
+
+
+def test_head(bed):
+    """A refusal of HEAD has no body, also where no nginx takes it off."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(PATIENCE)
+        s.connect(str(bed.ws_socket()))
+        s.sendall(f"HEAD /api/sessions/{bed.session()}/events HTTP/1.1\r\nHost: h\r\n\r\n".encode())
+        answer = s.makefile("rb").read()
+    assert answer.startswith(b"HTTP/1.1 405 ") and answer.endswith(b"\r\n\r\n")
+    assert answer.count(b"\r\n\r\n") == 1 and b"\r\nContent-Length: " in answer
 
 
 def test_preflight():

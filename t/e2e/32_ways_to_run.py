@@ -7,6 +7,7 @@ import signal
 import socket
 import sqlite3
 import ssl
+import struct
 import subprocess
 import uuid
 
@@ -123,6 +124,31 @@ def test_inherited_socket():
             os.kill(pid, signal.SIGTERM)
         eventually(lambda: not is_alive(pid), "it ends")
         assert path.exists(), "the socket is not ours to remove"
+
+
+def record(kind, content):
+    """One of FastCGI's (section 3.3 of its specification), of request 1."""
+    return struct.pack("!BBHHBB", 1, kind, 1, len(content), 0, 0) + content
+
+
+@pytest.mark.parametrize("bearer,status", [(True, b"200"), (False, b"401")])
+def test_fastcgi_from_one_who_writes_first(bed, bearer, status):
+    """A web server that sends all of a request before it reads any of the answer, as mod_fcgid does, gets one,
+    however long both are: nobody waits for the other for ever."""
+    session = bed.session()
+    updates = [{"status": "transcribing", "progress": 20, "message": f"{i} {'x' * 1000}"} for i in range(900)]
+    assert bed.batch(session, updates).status == 200
+    params = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/api/sessions/{session}/progress/history",
+              "CONTENT_LENGTH": "1000000", **({"HTTP_AUTHORIZATION": f"Bearer {bed.therapist()}"} if bearer else {})}
+    pairs = b"".join(struct.pack("!II", len(name) | 1 << 31, len(value) | 1 << 31) + f"{name}{value}".encode()
+                     for name, value in params.items())
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(bed.dir / "api.sock"))
+        s.sendall(record(1, b"\0\1" + bytes(6)) + record(4, pairs) + record(4, b"") + record(5, b"x" * 50000) * 20 +
+                  record(5, b""))
+        answer = s.makefile("rb").read()
+    assert answer[8:].startswith(b"Status: " + status) and (len(answer) > 10 ** 6) == bearer
 
 
 def is_alive(pid):

@@ -396,6 +396,13 @@ test_writing(void **state)
 		{ { "caf\xc3\xa9 \xe2\x80\xa8 \xf0\x9f\x98\x80", 14 },
 		  "\"caf\xc3\xa9 \xe2\x80\xa8 \xf0\x9f\x98\x80\"" },
 		{ { "</script>", 9 }, "\"</script>\"" },
+		/* No UTF-8: a stray byte, one of Latin-1, a surrogate, a character that is cut short. */
+		{ { "\x80", 1 }, "\"\\ufffd\"" },
+		{ { "\xfc" "bertragen", 10 }, "\"\\ufffdbertragen\"" },
+		{ { "\xed\xa0\x80", 3 }, "\"\\ufffd\\ufffd\\ufffd\"" },
+		{ { "\xc3\"\xff", 3 }, "\"\\ufffd\\\"\\ufffd\"" },
+		{ { "x\xf0\x9f\x98\x80", 4 }, "\"x\\ufffd\\ufffd\\ufffd\"" },
+		{ { "caf\xc3\xa9", 4 }, "\"caf\\ufffd\"" },
 	};
 
 	(void)state;

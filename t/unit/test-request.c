@@ -94,6 +94,22 @@ test_statuses(void **state)
 		{ "GET " EVENTS, "Last-Event-ID: 9223372036854775808\r\n", 400 },
 		{ "GET " EVENTS, "Last-Event-ID: 1\r\nLast-Event-ID: 1\r\n", 400 },
 		{ "GET " EVENTS, "Origin: a\r\nOrigin: a\r\n", 400 },
+		/* A body is read by nobody; but what is wrong first is said first. */
+		{ "GET " EVENTS, "Content-Length: 0\r\n", 0 },
+		{ "GET " EVENTS, "Content-Length: 1\r\n", 400 },
+		{ "GET " EVENTS, "Content-Length: 00\r\n", 400 },
+		{ "GET " EVENTS, "Content-Length: -0\r\n", 400 },
+		{ "GET " EVENTS, "Content-Length: 0, 0\r\n", 400 },
+		{ "GET " EVENTS, "Content-Length:\r\n", 400 },
+		{ "GET " EVENTS, "Content-Length: 0\r\ncontent-length: 5\r\n", 400 },
+		{ "GET " EVENTS, "Transfer-Encoding: chunked\r\n", 400 },
+		{ "GET " EVENTS, "Transfer-Encoding: identity\r\n", 400 },
+		{ "GET " EVENTS, "Transfer-Encoding:\r\n", 400 },
+		{ "GET " WATCH, UPGRADE "Content-Length: 5\r\n", 400 },
+		{ "GET /milepost/ws/healthz", "Content-Length: 5\r\n", 400 },
+		{ "POST " EVENTS, "Content-Length: 5\r\n", 405 },
+		{ "POST " WATCH, UPGRADE "Transfer-Encoding: chunked\r\n", 405 },
+		{ "POST /", "Content-Length: 5\r\n", 404 },
 	};
 
 	(void)state;
