@@ -83,3 +83,14 @@ text_trim(struct text t)
 		t.len--;
 	return t;
 }
+
+struct text
+text_cut(struct text t, size_t max)
+{
+	if (t.len <= max)
+		return t;
+	t.len = max;
+	while (t.len > 0 && ((unsigned char)t.s[t.len] & 0xc0) == 0x80)
+		t.len--;
+	return t;
+}

@@ -43,4 +43,7 @@ int text_hex_value(char c);
 /* Without leading and trailing spaces and tabs. */
 struct text text_trim(struct text t);
 
+/* Its first max bytes, less those of a character of UTF-8 that would be cut in two. */
+struct text text_cut(struct text t, size_t max);
+
 #endif

@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PROGRESS_STATUS_MAX 64    /* bytes */
 #define PROGRESS_MESSAGE_MAX 1024 /* bytes; keeps a frame below 16 KiB even if all is escaped */
 #define PROGRESS_ERROR_MAX 1024   /* bytes */
 #define PROGRESS_ETA_MAX 2147483647

@@ -34,6 +34,20 @@ async def test_stored_by_another_program(bed):
         assert stored["message"] == "\u00dc\ufffdb" and await update(ws) == stored
 
 
+async def test_too_long_by_hand(bed):
+    """What somebody wrote into the database that is longer than a worker may send is cut: no frame holds it all."""
+    session = bed.session()
+    bed.report(session, "uploading", 1)
+    async with bed.watch(session, bed.therapist()) as ws:
+        assert (await update(ws))["progress"] == 1
+        bed.sql("INSERT INTO event (session, run, status, rank, outcome, progress, message, error, updated_at, created_at)"
+                " SELECT session, run, status, rank, outcome, 2, replace(hex(zeroblob(20000)), '00', '\u00fc'),"
+                " 'x' || replace(hex(zeroblob(20000)), '00', '\u00fc'), updated_at, created_at FROM event"
+                " WHERE session = (SELECT number FROM session WHERE id = ?)", session)
+        cut = await update(ws)
+        assert (cut["progress"], cut["message"], cut["error"]) == (2, "\u00fc" * 512, "x" + "\u00fc" * 511)
+
+
 async def test_order_for_everybody():
     """Two milepost-ws behind one nginx: watchers on both see every update once, in order."""
     with Bed(ws=2) as bed:

@@ -173,6 +173,27 @@ test_trim(void **state)
 	assert_null(text_trim(text_of(NULL)).s);
 }
 
+static void
+test_cut(void **state)
+{
+	static const struct {
+		const char *text;
+		size_t max;
+		const char *cut;
+	} rows[] = {
+		{ "", 0, "" }, { "abc", 3, "abc" }, { "abc", 2, "ab" }, { "abc", 0, "" },
+		{ "a\xc3\x9c", 3, "a\xc3\x9c" }, { "a\xc3\x9c", 2, "a" }, { "\xc3\x9c", 1, "" },
+		{ "\xf0\x9f\x98\x80!", 4, "\xf0\x9f\x98\x80" }, { "\xf0\x9f\x98\x80", 3, "" },
+		{ "\x80\x80\x80", 2, "" }, /* no UTF-8: as little as may be */
+	};
+
+	(void)state;
+	for (size_t i = 0; i < countof(rows); i++)
+		if (!text_is(text_cut(text_of(rows[i].text), rows[i].max), rows[i].cut))
+			fail_msg("row %zu", i);
+	assert_null(text_cut(text_of(NULL), 0).s);
+}
+
 int
 main(void)
 {
@@ -183,6 +204,7 @@ main(void)
 		cmocka_unit_test(test_every_small_maximum),
 		cmocka_unit_test(test_hex_value),
 		cmocka_unit_test(test_trim),
+		cmocka_unit_test(test_cut),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
