@@ -79,7 +79,7 @@ group_of(struct text id_text)
 	if (group == NULL)
 		fatal("no memory");
 	group->id = id;
-	if (map_put(&server.groups, group->id.bytes, group) != ERR_OK)
+	if (map_put(&server.groups, group) != ERR_OK)
 		fatal("no memory");
 	return group;
 }

@@ -33,12 +33,12 @@ hash(const struct map *map, const uint8_t *key)
 }
 
 /* The slot that holds the key, or the empty one where it would go. Needs cap > count. */
-static struct map_slot *
+static void **
 locate(const struct map *map, const uint8_t *key)
 {
 	size_t i = hash(map, key) & (map->cap - 1);
 
-	while (map->slots[i].key != NULL && memcmp(map->slots[i].key, key, MAP_KEY_LEN) != 0)
+	while (map->slots[i] != NULL && memcmp(map->slots[i], key, MAP_KEY_LEN) != 0)
 		i = (i + 1) & (map->cap - 1);
 	return &map->slots[i];
 }
@@ -46,7 +46,7 @@ locate(const struct map *map, const uint8_t *key)
 void *
 map_get(const struct map *map, const uint8_t *key)
 {
-	return map->count > 0 ? locate(map, key)->value : NULL;
+	return map->count > 0 ? *locate(map, key) : NULL;
 }
 
 static enum err
@@ -59,25 +59,25 @@ grow(struct map *map)
 	if (bigger.slots == NULL)
 		return ERR_NOMEM;
 	for (size_t i = 0; i < map->cap; i++)
-		if (map->slots[i].key != NULL)
-			*locate(&bigger, map->slots[i].key) = map->slots[i];
+		if (map->slots[i] != NULL)
+			*locate(&bigger, map->slots[i]) = map->slots[i];
 	free(map->slots);
 	*map = bigger;
 	return ERR_OK;
 }
 
 enum err
-map_put(struct map *map, const uint8_t *key, void *value)
+map_put(struct map *map, void *value)
 {
-	struct map_slot *slot;
+	void **slot;
 	enum err err;
 
 	if (map->count * 4 >= map->cap * 3 && (err = grow(map)) != ERR_OK)
 		return err;
-	slot = locate(map, key);
-	if (slot->key == NULL)
+	slot = locate(map, value);
+	if (*slot == NULL)
 		map->count++;
-	*slot = (struct map_slot){ key, value };
+	*slot = value;
 	return ERR_OK;
 }
 
@@ -89,12 +89,12 @@ map_remove(struct map *map, const uint8_t *key)
 	if (map->count == 0)
 		return;
 	hole = (size_t)(locate(map, key) - map->slots);
-	if (map->slots[hole].key == NULL)
+	if (map->slots[hole] == NULL)
 		return;
 	map->count--;
-	for (i = (hole + 1) & (map->cap - 1); map->slots[i].key != NULL;
+	for (i = (hole + 1) & (map->cap - 1); map->slots[i] != NULL;
 	    i = (i + 1) & (map->cap - 1)) {
-		size_t home = hash(map, map->slots[i].key) & (map->cap - 1);
+		size_t home = hash(map, map->slots[i]) & (map->cap - 1);
 
 		/* Entry i may fill the hole unless its home lies behind the hole (cyclically). */
 		if (((i - home) & (map->cap - 1)) >= ((i - hole) & (map->cap - 1))) {
@@ -102,17 +102,17 @@ map_remove(struct map *map, const uint8_t *key)
 			hole = i;
 		}
 	}
-	map->slots[hole] = (struct map_slot){ NULL, NULL };
+	map->slots[hole] = NULL;
 }
 
 void *
 map_next(const struct map *map, size_t *pos)
 {
 	while (*pos < map->cap) {
-		const struct map_slot *slot = &map->slots[(*pos)++];
+		void *value = map->slots[(*pos)++];
 
-		if (slot->key != NULL)
-			return slot->value;
+		if (value != NULL)
+			return value;
 	}
 	return NULL;
 }

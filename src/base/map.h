@@ -1,9 +1,8 @@
 /*
- * map.h: a hash table from 16 bytes (a UUID) to a pointer.
+ * map.h: a hash table of values that begin with their key of 16 bytes (a UUID).
  *
- * It owns neither keys nor values: a key lies inside the value (or lives as long), so an entry
- * costs one slot of 16 bytes. Keys are hashed with a seed drawn at map_init, so that nobody can
- * choose ids that collide.
+ * It does not own the values, and has of each only its address: a slot costs 8 bytes. Keys are hashed
+ * with a seed drawn at map_init, so that nobody can choose ids that collide.
  */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
@@ -16,13 +15,8 @@
 
 #define MAP_KEY_LEN 16
 
-struct map_slot {
-	const uint8_t *key; /* borrowed; NULL: empty */
-	void *value;
-};
-
 struct map {
-	struct map_slot *slots; /* owned; a power of two of them */
+	void **slots; /* owned; a power of two of them; NULL: an empty one */
 	size_t cap;
 	size_t count;
 	uint64_t seed;
@@ -37,8 +31,9 @@ void map_fini(struct map *map);
 /* The value, or NULL. */
 void *map_get(const struct map *map, const uint8_t *key);
 
-/* Adds or replaces. The key must stay where it is until map_remove. ERR_NOMEM: nothing changed. */
-enum err map_put(struct map *map, const uint8_t *key, void *value) MUST_USE;
+/* Adds the value, or puts it in the place of the one with its key. It must stay where it is, and keep its
+ * key, until map_remove. ERR_NOMEM: nothing changed. */
+enum err map_put(struct map *map, void *value) MUST_USE;
 
 /* Removes the entry, if there is one. */
 void map_remove(struct map *map, const uint8_t *key);

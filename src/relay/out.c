@@ -18,7 +18,7 @@
 
 /* How much of a session was sent out of its turn. */
 struct early {
-	uint8_t key[MAP_KEY_LEN];
+	uint8_t key[MAP_KEY_LEN]; /* first, for the map */
 	int64_t n;
 };
 
@@ -187,7 +187,7 @@ remember(struct relay_out *out, struct text id)
 	if (early == NULL)
 		return NULL;
 	memcpy(early->key, key.bytes, sizeof(early->key));
-	if (map_put(&out->sent, early->key, early) != ERR_OK) {
+	if (map_put(&out->sent, early) != ERR_OK) {
 		free(early);
 		return NULL;
 	}

@@ -31,7 +31,7 @@ on_commit(void *arg, sqlite3 *db UNUSED, const char *name UNUSED, int frames)
  * each thread: a large one would cost memory and spare nothing. In KiB. */
 static const char read_settings[] =
     "PRAGMA query_only = ON;"
-    "PRAGMA cache_size = -256;";
+    "PRAGMA cache_size = -128;";
 
 /* Is this a schema that the program can work with? */
 static enum err

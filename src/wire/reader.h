@@ -30,7 +30,10 @@ enum reader_event {
 struct reader {
 	uint8_t *message;    /* owned: the data message under way, NULL between messages */
 	uint8_t *control;    /* owned: the control frame under way, NULL between them */
-	uint64_t frame_left; /* payload bytes of this frame still to come */
+	union {
+		uint64_t frame_left; /* payload bytes of this frame still to come */
+		const char *error;   /* after READER_ERROR: nothing comes any more */
+	};
 	uint32_t utf8;
 	uint32_t frames; /* read to their ends so far; starts again from 0 */
 	uint16_t message_len;
@@ -43,7 +46,6 @@ struct reader {
 	bool in_payload;
 	bool fragmented; /* a message began and has not ended */
 	bool delivered;  /* the last event's payload is to be let go at the next feed */
-	const char *error;
 };
 
 /* message_max: bytes of a message, at most READER_MESSAGE_MAX. */

@@ -51,16 +51,16 @@ struct conn {
 	int64_t heartbeat_ms; /* when the next heartbeat is due */
 	uint32_t number;      /* for logs */
 	uint32_t opened;      /* by the same clock, in seconds: likewise */
-	uint32_t second;      /* of the frames counted below */
-	uint32_t frames;      /* that the client sent in it */
+	uint16_t second;      /* the last digits of that of the frames counted below */
+	uint16_t frames;      /* that the client sent in it */
 	uint8_t state;        /* enum conn_state */
 	uint8_t claimed;      /* enum role: what the token says */
 	uint8_t encoding;     /* enum encoding: of its updates */
-	bool replaying;       /* older updates are still being read from the database */
-	bool behind;          /* the queue overflowed: only the newest update is kept */
-	bool dirty;
-	bool deaf;            /* what the client sends is thrown away */
-	bool finished;        /* both close frames are out, or none is awaited: say no more */
+	bool replaying : 1;   /* older updates are still being read from the database */
+	bool behind : 1;      /* the queue overflowed: only the newest update is kept */
+	bool dirty : 1;
+	bool deaf : 1;        /* what the client sends is thrown away */
+	bool finished : 1;    /* both close frames are out, or none is awaited: say no more */
 };
 
 /* Takes the accepted descriptor; without memory it is closed at once. */

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 struct group {
-	struct id id; /* the map's key points here */
+	struct id id; /* first, for the map */
 	struct member *first;
 	size_t count;
 };
@@ -29,7 +29,7 @@ group_new(struct roster *roster, const struct id *id)
 	if (group == NULL)
 		return NULL;
 	group->id = *id;
-	if (map_put(&roster->groups, group->id.bytes, group) != ERR_OK) {
+	if (map_put(&roster->groups, group) != ERR_OK) {
 		free(group);
 		return NULL;
 	}

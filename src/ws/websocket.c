@@ -114,7 +114,7 @@ on_close(struct conn *conn)
 static bool
 within_rate(struct conn *conn, enum reader_event event, uint32_t count)
 {
-	uint32_t second = (uint32_t)(conn->server->now_ms / 1000);
+	uint16_t second = (uint16_t)(conn->server->now_ms / 1000);
 
 	if (conn->state != CONN_OPEN)
 		return true;
@@ -123,7 +123,8 @@ within_rate(struct conn *conn, enum reader_event event, uint32_t count)
 		conn->frames = 0;
 	}
 	/* A close is not held against it. */
-	conn->frames += event == READER_CLOSE ? count - 1 : count;
+	count = conn->frames + (event == READER_CLOSE ? count - 1 : count);
+	conn->frames = (uint16_t)(count < UINT16_MAX ? count : UINT16_MAX); /* more than any limit */
 	if (conn->frames <= conn->server->config->message_rate_max)
 		return true;
 	conn_close(conn, CLOSE_POLICY, "Too many messages");

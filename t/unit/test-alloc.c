@@ -108,7 +108,7 @@ run_map(struct run *run)
 	begin(run);
 	for (n = 0; n < KEYS && err == ERR_OK; n++) {
 		keys[n][0] = (uint8_t)n;
-		err = map_put(&map, keys[n], keys[n]);
+		err = map_put(&map, keys[n]);
 	}
 	end(run);
 	if (err != ERR_OK) {
@@ -121,7 +121,7 @@ run_map(struct run *run)
 	for (size_t i = 0; i < n; i++)
 		assert_non_null(map_next(&map, &pos));
 	assert_null(map_next(&map, &pos));
-	assert_int_equal(map_put(&map, keys[n % KEYS], keys[0]), ERR_OK);
+	assert_int_equal(map_put(&map, keys[n % KEYS]), ERR_OK);
 	map_fini(&map);
 	return err;
 }

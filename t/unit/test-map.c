@@ -39,7 +39,7 @@ static void
 test_basics(void **state)
 {
 	uint8_t a[MAP_KEY_LEN] = { 1 }, same[MAP_KEY_LEN] = { 1 }, b[MAP_KEY_LEN] = { 2 };
-	int one, two;
+	struct item one = { .key = { 1 } }, two = { .key = { 1 } };
 	struct map map;
 
 	(void)state;
@@ -47,10 +47,10 @@ test_basics(void **state)
 	assert_null(map.slots);
 	assert_null(map_get(&map, a));
 	map_remove(&map, a);
-	assert_int_equal(map_put(&map, a, &one), ERR_OK);
+	assert_int_equal(map_put(&map, &one), ERR_OK);
 	assert_ptr_equal(map_get(&map, same), &one);
 	assert_null(map_get(&map, b));
-	assert_int_equal(map_put(&map, same, &two), ERR_OK);
+	assert_int_equal(map_put(&map, &two), ERR_OK);
 	assert_int_equal(map.count, 1);
 	assert_ptr_equal(map_get(&map, a), &two);
 	map_remove(&map, b);
@@ -62,7 +62,7 @@ test_basics(void **state)
 	assert_null(map.slots);
 	assert_int_equal(map.seed, 42);
 	/* As good as new. */
-	assert_int_equal(map_put(&map, a, &one), ERR_OK);
+	assert_int_equal(map_put(&map, &one), ERR_OK);
 	assert_ptr_equal(map_get(&map, a), &one);
 	map_fini(&map);
 }
@@ -106,7 +106,7 @@ churn(uint64_t seed, size_t steps, uint64_t *random)
 		/* The balance tips to and fro, so that the map grows and empties. */
 		item->present = next_random(random) % 100 < (step / 2000 % 2 ? 20 : 80);
 		if (item->present)
-			assert_int_equal(map_put(&map, item->key, item), ERR_OK);
+			assert_int_equal(map_put(&map, item), ERR_OK);
 		else
 			map_remove(&map, item->key);
 		if (step % 97 == 0)
@@ -144,7 +144,7 @@ test_similar_keys(void **state)
 	for (size_t i = 0; i < countof(items); i++) {
 		items[i].key[i / 256] = (uint8_t)(i % 256);
 		items[i].key[(i / 256 + 1) % MAP_KEY_LEN] ^= 0x80;
-		assert_int_equal(map_put(&map, items[i].key, &items[i]), ERR_OK);
+		assert_int_equal(map_put(&map, &items[i]), ERR_OK);
 	}
 	for (size_t i = 0; i < countof(items); i++) {
 		struct item *found = map_get(&map, items[i].key);
@@ -170,12 +170,12 @@ test_the_seed_matters(void **state)
 	map_init(&one, 1);
 	map_init(&two, 2);
 	for (size_t i = 0; i < countof(items); i++) {
-		assert_int_equal(map_put(&one, items[i].key, &items[i]), ERR_OK);
-		assert_int_equal(map_put(&two, items[i].key, &items[i]), ERR_OK);
+		assert_int_equal(map_put(&one, &items[i]), ERR_OK);
+		assert_int_equal(map_put(&two, &items[i]), ERR_OK);
 	}
 	assert_int_equal(one.cap, two.cap);
 	for (size_t i = 0; i < one.cap; i++)
-		differ += one.slots[i].key != two.slots[i].key ? 1 : 0;
+		differ += one.slots[i] != two.slots[i] ? 1 : 0;
 	assert_true(differ > countof(items) / 2);
 	map_fini(&one);
 	map_fini(&two);
