@@ -30,10 +30,8 @@ enum reader_event {
 struct reader {
 	uint8_t *message;    /* owned: the data message under way, NULL between messages */
 	uint8_t *control;    /* owned: the control frame under way, NULL between them */
-	union {
-		uint64_t frame_left; /* payload bytes of this frame still to come */
-		const char *error;   /* after READER_ERROR: nothing comes any more */
-	};
+	uint64_t frame_left; /* payload bytes of this frame still to come */
+	const char *error;
 	uint32_t utf8;
 	uint32_t frames; /* read to their ends so far; starts again from 0 */
 	uint16_t message_len;
@@ -43,9 +41,9 @@ struct reader {
 	uint8_t head_len;
 	uint8_t control_len;
 	uint8_t mask_at;
-	bool in_payload;
-	bool fragmented; /* a message began and has not ended */
-	bool delivered;  /* the last event's payload is to be let go at the next feed */
+	bool in_payload : 1;
+	bool fragmented : 1; /* a message began and has not ended */
+	bool delivered : 1;  /* the last event's payload is to be let go at the next feed */
 };
 
 /* message_max: bytes of a message, at most READER_MESSAGE_MAX. */

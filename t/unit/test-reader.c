@@ -86,6 +86,26 @@ put_frame(struct buf *out, int first, const char *payload, size_t len)
 	put_payload(out, payload, len);
 }
 
+/* A client is told why: one of these, whole. */
+static void
+check_phrase(const char *why)
+{
+	static const char *const phrases[] = { "reserved bits are set", "a frame is not masked",
+		"a continuation of nothing", "a message within a message",
+		"binary messages are not accepted", "a fragmented control frame",
+		"a control frame is too long", "a reserved opcode",
+		"a length is not in its shortest form", "the message is too big",
+		"a text message is not UTF-8", "half a close code", "an invalid close code",
+		"a close reason is not UTF-8", "a text message ends within a character" };
+	size_t i = 0;
+
+	assert_non_null(why);
+	while (i < countof(phrases) && strcmp(phrases[i], why) != 0)
+		i++;
+	if (i == countof(phrases))
+		fail_msg("\"%s\"", why);
+}
+
 /* Writes down an event; a long payload by its length. */
 static void
 note(struct buf *events, const struct reader *reader, enum reader_event event)
@@ -99,7 +119,7 @@ note(struct buf *events, const struct reader *reader, enum reader_event event)
 		buf_printf(events, "%s %d", event == READER_CLOSE ? "close" : "error",
 		    (int)reader_close_code(reader));
 		if (event == READER_ERROR)
-			assert_non_null(reader_error(reader));
+			check_phrase(reader_error(reader));
 		return;
 	}
 	assert_non_null(reader_payload(reader).s);
