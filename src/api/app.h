@@ -49,6 +49,7 @@ struct app {
 	pthread_cond_t login_left;
 	unsigned logins_now, logins_waiting;
 	atomic_ullong requests; /* begun so far */
+	atomic_uint revocations; /* how often a remembered key turned out to be revoked */
 	atomic_ullong counters[COUNT__MAX];
 };
 
@@ -66,12 +67,12 @@ void app_reload(struct app *app, struct settings *settings);
 void app_count(struct app *app, enum app_counter counter);
 void app_count_more(struct app *app, enum app_counter counter, unsigned count);
 
-/* One thread's part: a connection for reading, and the settings of the request that it serves. */
+/* One thread's part: a connection for reading, and the keys that it met. */
 struct worker {
 	struct app *app;
 	struct store *store;
-	struct settings *settings; /* valid while a request is served */
 	struct memo keys;
+	unsigned revocations; /* the app's, when keys was last cleared */
 };
 
 /* Errors and why are store_open's. */

@@ -43,6 +43,18 @@ looks_like_key(struct text credential)
 	    (memcmp(credential.s, "mpw_", 4) == 0 || memcmp(credential.s, "mpa_", 4) == 0);
 }
 
+/* Has a key been revoked that some thread remembers? Then this one forgets all of its own. */
+static void
+forget_the_revoked(struct worker *worker)
+{
+	unsigned now = atomic_load(&worker->app->revocations);
+
+	if (worker->revocations == now)
+		return;
+	memo_clear(&worker->keys);
+	worker->revocations = now;
+}
+
 /* The scope of the key with this hash, as this thread met it or as the store has it now. */
 static enum err
 find_scope(struct worker *worker, const uint8_t hash[SHA256_LEN], bool presume, enum scope *out)
@@ -50,6 +62,7 @@ find_scope(struct worker *worker, const uint8_t hash[SHA256_LEN], bool presume, 
 	struct key_row row;
 	enum err err;
 
+	forget_the_revoked(worker);
 	if (presume && memo_find(&worker->keys, hash, out))
 		return ERR_OK;
 	err = store_key_find(worker->store, hash, &row);
@@ -87,7 +100,7 @@ find_role(const struct call *call, struct store *store, const struct token_claim
 	if (err != ERR_OK && err != ERR_ABSENT)
 		return err;
 	*out = access_role(err == ERR_OK, user.active, user.role,
-	    call->worker->settings->config->users == USERS_TOKEN, claims->role);
+	    call->settings->config->users == USERS_TOKEN, claims->role);
 	return ERR_OK;
 }
 
@@ -109,7 +122,7 @@ identify_user(struct call *call, const struct token_claims *claims)
 static bool
 identify(struct call *call, bool presume)
 {
-	const struct settings *settings = call->worker->settings;
+	const struct settings *settings = call->settings;
 	struct text credential = call->request->authorization;
 	struct token_claims claims;
 	enum token_cause cause;
@@ -190,13 +203,6 @@ auth_may_list(struct call *call, const struct id **patient)
 	    "A worker's key may not list sessions");
 }
 
-/* A commit_fn behind a look at who asks for it. */
-struct guarded {
-	const struct call *call;
-	commit_fn fn;
-	void *arg;
-};
-
 /* Is the principal still who it was? */
 static enum err
 look_again(const struct call *call, struct store *store)
@@ -216,26 +222,51 @@ look_again(const struct call *call, struct store *store)
 	return err == ERR_OK && role != principal->role ? ERR_AUTH : err;
 }
 
+/* A commit_fn: the request's own, behind a look at who asks. */
 static enum err
 run_guarded(void *arg, struct store *store)
 {
-	struct guarded *guarded = arg;
-	enum err err = look_again(guarded->call, store);
+	struct auth_ticket *ticket = arg;
+	enum err err = look_again(ticket->call, store);
 
-	return err == ERR_OK ? guarded->fn(guarded->arg, store) : err;
+	return err == ERR_OK ? ticket->fn(ticket->arg, store) : err;
+}
+
+/* Counts and logs a credential that was revoked meanwhile, and has all threads forget it. */
+static void
+note_revoked(const struct call *call)
+{
+	if (call->principal.is_key)
+		atomic_fetch_add(&call->worker->app->revocations, 1);
+	note(call, call->principal.is_key ? COUNT_AUTH_KEY : COUNT_AUTH_USER,
+	    call->principal.is_key ? "key" : "user");
 }
 
 enum err
 auth_commit(struct call *call, commit_fn fn, void *arg, size_t weight)
 {
-	struct guarded guarded = { call, fn, arg };
-	enum err err = commit_run(call->worker->app->commit, run_guarded, &guarded, weight);
+	struct auth_ticket ticket = { .call = call, .fn = fn, .arg = arg };
+	enum err err = commit_run(call->worker->app->commit, run_guarded, &ticket, weight);
 
-	if (err == ERR_AUTH && call->principal.is_key) {
-		memo_drop(&call->worker->keys, call->principal.key);
-		note(call, COUNT_AUTH_KEY, "key");
-	} else if (err == ERR_AUTH) {
-		note(call, COUNT_AUTH_USER, "user");
-	}
+	if (err == ERR_AUTH)
+		note_revoked(call);
 	return err;
+}
+
+static void
+on_answer(struct commit_ticket *ticket, enum err err)
+{
+	struct auth_ticket *own = (struct auth_ticket *)(void *)ticket; /* its first member */
+
+	if (err == ERR_AUTH)
+		note_revoked(own->call);
+	own->answer(own->arg, err);
+}
+
+void
+auth_submit(struct auth_ticket *ticket)
+{
+	ticket->ticket = (struct commit_ticket){ .fn = run_guarded, .arg = ticket, .weight = 1,
+		.answer = on_answer };
+	commit_submit(ticket->call->worker->app->commit, &ticket->ticket);
 }

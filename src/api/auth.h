@@ -49,4 +49,15 @@ bool auth_may_list(struct call *call, const struct id **patient) MUST_USE;
  */
 enum err auth_commit(struct call *call, commit_fn fn, void *arg, size_t weight) MUST_USE;
 
+/* The same without waiting: answer is called with arg, by another thread or before auth_submit returns.
+ * Of one update. The ticket must live until then; its four members are the caller's. */
+struct auth_ticket {
+	struct commit_ticket ticket; /* auth.c's */
+	struct call *call;
+	commit_fn fn;
+	void *arg;
+	void (*answer)(void *arg, enum err err);
+};
+void auth_submit(struct auth_ticket *ticket);
+
 #endif

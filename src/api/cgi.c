@@ -61,11 +61,19 @@ write_reply(const struct request *request, const struct reply *reply)
 	buf_fini(&head);
 }
 
+/* There is no other thread: once route_serve has returned the reply is made. */
+static void
+on_finished(struct call *call UNUSED)
+{
+}
+
 void
 cgi_serve(struct worker *worker)
 {
 	struct request request;
 	struct reply reply;
+	struct call call = { .worker = worker, .request = &request, .reply = &reply,
+		.finished = on_finished };
 	uint64_t left;
 
 	request_from_cgi(&request, get_env, NULL);
@@ -73,7 +81,7 @@ cgi_serve(struct worker *worker)
 	request.read = read_stdin;
 	request.read_arg = &left;
 	reply_init(&reply);
-	route_serve(worker, &request, &reply);
+	route_serve(&call);
 	drain_stdin(&left);
 	write_reply(&request, &reply);
 	reply_fini(&reply);

@@ -1,4 +1,4 @@
-/* commit.c: a queue of waiting requests, and one leader at a time. */
+/* commit.c: a queue of waiting requests, and the thread that writes for them. */
 #include "api/commit.h"
 
 #include "api/reply.h"
@@ -15,27 +15,20 @@
 #define GATHER_US 60  /* the kernel adds some 50 */
 #define PROBE_MS 1000 /* between transactions while the WAL is over its limit */
 
-/* One waiting request, on its thread's stack. */
-struct ticket {
-	commit_fn fn;
-	void *arg;
-	size_t weight;
-	enum err err;
-	bool done;    /* answered; else, once it is woken, it is to lead */
-	sem_t wake;
-	struct ticket *next;
-};
-
 struct commit {
-	pthread_mutex_t lock; /* of all below but store */
-	struct store *store;  /* the leader's */
+	pthread_mutex_t lock; /* of the queue, of what is told of it, and of stopping */
+	pthread_t writer;
+	bool started;
+	bool stopping;
+	sem_t work;           /* the queue may have something, or it is time to stop */
+	sem_t room;           /* for so many more in the queue */
+	struct store *store;  /* the writer's, as the bell */
 	struct bell *bell;
 	struct commit_options options;
 	int64_t probe_ms; /* when the next transaction is tried although the WAL is full */
 	bool wal_full;
-	bool company; /* the leader's: the last group was more than one request */
-	bool led;
-	struct ticket *first, **last;
+	bool company; /* the writer's: the last group was more than one request */
+	struct commit_ticket *first, **last;
 	struct commit_stats stats;
 	int64_t began_ms;
 };
@@ -52,6 +45,8 @@ commit_new(const char *database, const struct commit_options *options, struct co
 		return err;
 	}
 	pthread_mutex_init(&commit->lock, NULL);
+	sem_init(&commit->work, 0, 0);
+	sem_init(&commit->room, 0, COMMIT_WAITING_MAX);
 	commit->options = *options;
 	commit->last = &commit->first;
 	err = store_open(database, options->mode, options->busy_ms, &commit->store, why);
@@ -77,6 +72,8 @@ commit_free(struct commit **address)
 		bell_close(&commit->bell);
 	if (commit->store != NULL)
 		store_close(&commit->store);
+	sem_destroy(&commit->room);
+	sem_destroy(&commit->work);
 	pthread_mutex_destroy(&commit->lock);
 	free(commit);
 }
@@ -94,10 +91,10 @@ gather(const struct commit *commit)
 }
 
 /* Takes a group off the queue. */
-static struct ticket *
+static struct commit_ticket *
 take_group(struct commit *commit)
 {
-	struct ticket *group = commit->first, *last = group;
+	struct commit_ticket *group = commit->first, *last = group;
 	size_t weight = group->weight;
 
 	while (last->next != NULL && weight + last->next->weight <= commit->options.group_max) {
@@ -113,13 +110,13 @@ take_group(struct commit *commit)
 }
 
 static enum err
-write_group(struct store *store, struct ticket *group)
+write_group(struct store *store, struct commit_ticket *group)
 {
 	enum err err = store_begin(store);
 
 	if (err != ERR_OK)
 		return err;
-	for (struct ticket *ticket = group; ticket != NULL; ticket = ticket->next) {
+	for (struct commit_ticket *ticket = group; ticket != NULL; ticket = ticket->next) {
 		ticket->err = ticket->fn(ticket->arg, store);
 		if (reply_is_failure(ticket->err)) {
 			store_rollback(store);
@@ -130,7 +127,7 @@ write_group(struct store *store, struct ticket *group)
 }
 
 static void
-answer_all(struct ticket *group, enum err err)
+answer_all(struct commit_ticket *group, enum err err)
 {
 	for (; group != NULL; group = group->next)
 		group->err = err;
@@ -154,7 +151,7 @@ renew(struct commit *commit)
 
 /* Writes the group to the file that is there, before and after. */
 static enum err
-write_safely(struct commit *commit, struct ticket *group)
+write_safely(struct commit *commit, struct commit_ticket *group)
 {
 	enum err err = renew(commit);
 
@@ -163,9 +160,9 @@ write_safely(struct commit *commit, struct ticket *group)
 	return err == ERR_OK && store_is_moved(commit->store) ? ERR_BUSY : err;
 }
 
-/* As the leader, without the lock: writes the group and sets everybody's answer. */
+/* Writes the group and sets everybody's answer. */
 static bool
-lead(struct commit *commit, struct ticket *group)
+write_and_ring(struct commit *commit, struct commit_ticket *group)
 {
 	enum err err = write_safely(commit, group);
 
@@ -204,7 +201,7 @@ judge_wal(struct commit *commit)
 	commit->wal_full = full;
 }
 
-/* As the leader, without the lock, after a commit. A failure is tried again at the next one. */
+/* After a commit. A failure is tried again at the next one. */
 static void
 tidy(struct commit *commit)
 {
@@ -224,35 +221,32 @@ tidy(struct commit *commit)
 	pthread_mutex_unlock(&commit->lock);
 }
 
-/* Wakes a group whose answers are set, without a lock that those who wake would run into. A ticket but
- * the leader's own is gone as soon as its thread is awake. */
+/* Tells a group its answers. A ticket is its owner's as soon as that is done. */
 static void
-answer(struct ticket *group, const struct ticket *own)
+answer(struct commit *commit, struct commit_ticket *group)
 {
 	while (group != NULL) {
-		struct ticket *next = group->next;
+		struct commit_ticket *next = group->next;
 
-		group->done = true;
-		if (group != own)
-			sem_post(&group->wake);
+		group->answer(group, group->err);
+		sem_post(&commit->room);
 		group = next;
 	}
 }
 
-/* As the leader, without the lock: one transaction, from the answers on to the checkpoint, for which of
- * this group only the leader waits. */
+/* One transaction, from the answers on to the checkpoint, for which none of this group waits. */
 static void
-transact(struct commit *commit, struct ticket *group, const struct ticket *own)
+transact(struct commit *commit, struct commit_ticket *group)
 {
 	int64_t began_us = clock_mono_us();
-	bool ok = lead(commit, group);
+	bool ok = write_and_ring(commit, group);
 
 	pthread_mutex_lock(&commit->lock);
 	commit->stats.groups++;
 	commit->stats.failures += !ok;
 	histogram_observe(&commit->stats.times, clock_mono_us() - began_us);
 	pthread_mutex_unlock(&commit->lock);
-	answer(group, own);
+	answer(commit, group);
 	if (ok)
 		tidy(commit);
 }
@@ -275,11 +269,11 @@ is_held_before_us(const struct commit *commit)
 	return true;
 }
 
-/* As the leader: serves the group that begins with the own ticket. */
+/* Serves those that wait, or as many as one transaction takes: at least one. */
 static void
-serve_group(struct commit *commit, const struct ticket *own)
+serve_group(struct commit *commit)
 {
-	struct ticket *group;
+	struct commit_ticket *group;
 	int64_t now_ms;
 	bool refused;
 
@@ -293,59 +287,120 @@ serve_group(struct commit *commit, const struct ticket *own)
 	pthread_mutex_unlock(&commit->lock);
 	if (refused) {
 		answer_all(group, ERR_FULL);
-		answer(group, own);
+		answer(commit, group);
 	} else {
-		transact(commit, group, own);
+		transact(commit, group);
+	}
+	pthread_mutex_lock(&commit->lock);
+	commit->began_ms = 0;
+	pthread_mutex_unlock(&commit->lock);
+}
+
+/* --- the writer --- */
+
+/* Waits until there is something to write. False: there is nothing, and will be nothing any more. */
+static bool
+wait_for_work(struct commit *commit)
+{
+	bool any, stopping;
+
+	for (;;) {
+		pthread_mutex_lock(&commit->lock);
+		any = commit->first != NULL;
+		stopping = commit->stopping;
+		pthread_mutex_unlock(&commit->lock);
+		if (any || stopping)
+			return any;
+		sem_wait(&commit->work); /* a signal that interrupts it only has us look */
 	}
 }
 
-/* Appends the ticket. True: nobody leads, so its thread does. */
-static bool
-enqueue(struct commit *commit, struct ticket *ticket)
+static void *
+write_for_all(void *arg)
+{
+	struct commit *commit = arg;
+
+	while (wait_for_work(commit))
+		serve_group(commit);
+	return NULL;
+}
+
+enum err
+commit_start(struct commit *commit)
+{
+	commit->started = pthread_create(&commit->writer, NULL, write_for_all, commit) == 0;
+	return commit->started ? ERR_OK : ERR_SYSTEM;
+}
+
+void
+commit_stop(struct commit *commit)
+{
+	if (!commit->started)
+		return;
+	pthread_mutex_lock(&commit->lock);
+	commit->stopping = true;
+	pthread_mutex_unlock(&commit->lock);
+	sem_post(&commit->work);
+	pthread_join(commit->writer, NULL);
+	commit->started = false;
+}
+
+/* --- the requests --- */
+
+/* Appends the ticket. The writer is woken by the first alone: it goes on until none is left. */
+static void
+enqueue(struct commit *commit, struct commit_ticket *ticket)
 {
 	bool first;
 
+	ticket->next = NULL;
 	pthread_mutex_lock(&commit->lock);
+	first = commit->first == NULL;
 	*commit->last = ticket;
 	commit->last = &ticket->next;
-	first = !commit->led;
-	commit->led = true;
 	commit->stats.requests++;
 	pthread_mutex_unlock(&commit->lock);
-	return first;
+	if (first)
+		sem_post(&commit->work);
 }
 
-/* The next in line leads from here, if there is one. */
-static void
-hand_over(struct commit *commit)
+void
+commit_submit(struct commit *commit, struct commit_ticket *ticket)
 {
-	struct ticket *next;
+	while (sem_wait(&commit->room) != 0)
+		continue; /* interrupted by a signal */
+	enqueue(commit, ticket);
+	if (!commit->started)
+		serve_group(commit);
+}
 
-	pthread_mutex_lock(&commit->lock);
-	commit->began_ms = 0;
-	next = commit->first;
-	commit->led = next != NULL;
-	pthread_mutex_unlock(&commit->lock);
-	if (next != NULL)
-		sem_post(&next->wake);
+/* A ticket on the stack of a thread that waits for its answer. */
+struct waiting {
+	struct commit_ticket ticket;
+	sem_t answered;
+};
+
+static void
+on_answer(struct commit_ticket *ticket, enum err err UNUSED)
+{
+	struct waiting *waiting = (struct waiting *)(void *)ticket; /* its first member */
+
+	sem_post(&waiting->answered);
 }
 
 enum err
 commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight)
 {
-	struct ticket ticket = { .fn = fn, .arg = arg, .weight = weight };
-	bool leads;
+	struct waiting waiting = {
+		.ticket = { .fn = fn, .arg = arg, .weight = weight, .answer = on_answer }
+	};
 
-	sem_init(&ticket.wake, 0, 0);
-	leads = enqueue(commit, &ticket);
-	while (!leads && sem_wait(&ticket.wake) != 0)
+	sem_init(&waiting.answered, 0, 0);
+	commit_submit(commit, &waiting.ticket);
+	while (sem_wait(&waiting.answered) != 0)
 		continue; /* interrupted by a signal */
-	if (!ticket.done) {
-		serve_group(commit, &ticket);
-		hand_over(commit);
-	}
-	sem_destroy(&ticket.wake);
-	return ticket.err;
+	sem_destroy(&waiting.answered);
+	return waiting.ticket.err;
 }
 
 void

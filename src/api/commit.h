@@ -1,6 +1,7 @@
 /*
- * commit.h: group commit. Threads hand what they want to write to whoever holds the one writer
- * connection; that thread, the leader, commits all that wait in one transaction and one fsync.
+ * commit.h: group commit. What requests want to write is handed to one thread, the writer, which has the
+ * one connection that writes: it commits all that wait in one transaction and one fsync, and answers
+ * each. So no thread waits for a request that does, nor has to be woken for its answer.
  */
 #ifndef API_COMMIT_H
 #define API_COMMIT_H
@@ -18,8 +19,7 @@
 struct commit;
 
 /*
- * What one request wants to write. Called inside a transaction, by any thread, while the requesting
- * one waits. Its answer may be an error that leaves the transaction sound (ERR_ABSENT, ERR_CONFLICT,
+ * What one request wants to write. Called inside a transaction, by the writer. Its answer may be an error that leaves the transaction sound (ERR_ABSENT, ERR_CONFLICT,
  * ...); BUSY, FULL, NOMEM and SYSTEM end it for the whole group.
  */
 typedef enum err (*commit_fn)(void *arg, struct store *store);
@@ -35,21 +35,45 @@ struct commit_options {
 enum err commit_new(const char *database, const struct commit_options *options,
     struct commit **out, struct buf *why) MUST_USE;
 
-/* No thread may be inside commit_run any more. */
+/* Stopped, or never started. */
 void commit_free(struct commit **commit);
 
+/* Starts the writer. Until then each request is served by the thread that brings it, which must be the
+ * only one. ERR_SYSTEM: there can be no thread. */
+enum err commit_start(struct commit *commit) MUST_USE;
+
+/* Ends the writer, once all are answered; nothing may be submitted any more. Not started: nothing happens. */
+void commit_stop(struct commit *commit);
+
+/* A request that waits: the caller's, until it is answered. */
+struct commit_ticket {
+	commit_fn fn;
+	void *arg;
+	size_t weight; /* about how many updates fn writes, at least 1 */
+	/* Called once, by the writer, maybe before commit_submit returns. The ticket is the caller's again. */
+	void (*answer)(struct commit_ticket *ticket, enum err err);
+	/* commit.c's own. */
+	enum err err;
+	struct commit_ticket *next;
+};
+
 /*
- * Runs fn in a transaction and returns when it is durable and the bell was rung: then the answer is
- * fn's. weight: about how many updates it writes, at least 1. Otherwise it is the transaction's failure, and nothing was stored. Any number of threads.
+ * Has fn run in a transaction. It is answered when that is durable and the bell was rung: with fn's
+ * answer; or else with the transaction's failure, and nothing was stored. Any number of threads. Where
+ * COMMIT_WAITING_MAX wait, it blocks until one of them is answered.
  *
  * A reader that stays in an old state of the database keeps the WAL from being begun anew. Once more
  * than wal_max of it is in use, only one transaction a second is tried, until the reader is gone; the
  * others fail with ERR_FULL, so that the disk does not fill up. In STORE_BRIEF each looks whether it is gone.
  */
+#define COMMIT_WAITING_MAX 256
+void commit_submit(struct commit *commit, struct commit_ticket *ticket);
+
+/* The same for a thread that waits for the answer. */
 enum err commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight) MUST_USE;
 
 struct commit_stats {
-	uint64_t requests;   /* that went through commit_run */
+	uint64_t requests;   /* that were handed in */
 	uint64_t groups;     /* transactions */
 	uint64_t failures;   /* transactions that failed */
 	int64_t running_ms;  /* how long the present one has been running; 0: none is */

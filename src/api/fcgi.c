@@ -14,6 +14,7 @@
 #include <fcgiapp.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -29,6 +30,14 @@ struct thread {
 	int listen_fd;
 	int epoll_fd;
 	int stop_fd; /* borrowed: readable once all shall stop */
+};
+
+/* One request on its way, which another thread may end than has read it. */
+struct exchange {
+	FCGX_Request fcgi;
+	struct request request;
+	struct reply reply;
+	struct call call;
 };
 
 static const char *
@@ -72,20 +81,55 @@ drain(FCGX_Request *fcgi)
 		continue;
 }
 
-static void
-serve(struct thread *thread, FCGX_Request *fcgi)
+static struct exchange *
+exchange_new(int listen_fd)
 {
-	struct request request;
-	struct reply reply;
+	struct exchange *exchange = calloc(1, sizeof(*exchange));
 
-	request_from_cgi(&request, get_param, fcgi);
-	request.read = read_body;
-	request.read_arg = fcgi;
-	reply_init(&reply);
-	route_serve(&thread->worker, &request, &reply);
-	drain(fcgi);
-	write_reply(fcgi, &request, &reply);
-	reply_fini(&reply);
+	if (exchange != NULL)
+		FCGX_InitRequest(&exchange->fcgi, listen_fd, FCGI_FAIL_ACCEPT_ON_INTR);
+	return exchange;
+}
+
+static void
+exchange_free(struct exchange **address)
+{
+	struct exchange *exchange = *address;
+
+	*address = NULL;
+	if (exchange == NULL)
+		return;
+	FCGX_Free(&exchange->fcgi, 1);
+	free(exchange);
+}
+
+/* Sends the answer, and is done with the exchange. Of a report it is the writer that does: it never waits, as
+ * all of the request was read, and a socket takes so short an answer at once. */
+static void
+on_finished(struct call *call)
+{
+	struct exchange *exchange =
+	    (struct exchange *)(void *)((char *)call - offsetof(struct exchange, call));
+
+	drain(&exchange->fcgi);
+	write_reply(&exchange->fcgi, &exchange->request, &exchange->reply);
+	reply_fini(&exchange->reply);
+	/* A peer may ask to keep the connection; but we wait for new ones only. */
+	FCGX_Finish_r(&exchange->fcgi);
+	exchange_free(&exchange);
+}
+
+/* Takes the exchange. */
+static void
+serve(struct thread *thread, struct exchange *exchange)
+{
+	request_from_cgi(&exchange->request, get_param, &exchange->fcgi);
+	exchange->request.read = read_body;
+	exchange->request.read_arg = &exchange->fcgi;
+	reply_init(&exchange->reply);
+	exchange->call = (struct call){ .worker = &thread->worker, .request = &exchange->request,
+		.reply = &exchange->reply, .finished = on_finished };
+	route_serve(&exchange->call);
 }
 
 static void
@@ -109,28 +153,32 @@ wait_for_request(const struct thread *thread)
 	return n == 1 && event.data.fd == thread->listen_fd;
 }
 
+/* Takes a connection, if there is one, and serves its request. *spare is the exchange for the next one. */
+static void
+accept_one(struct thread *thread, struct exchange **spare)
+{
+	struct exchange *exchange = *spare != NULL ? *spare : exchange_new(thread->listen_fd);
+	int rc = exchange != NULL ? FCGX_Accept_r(&exchange->fcgi) : -ENOMEM;
+
+	*spare = rc != 0 ? exchange : NULL;
+	if (rc == 0) {
+		serve(thread, exchange);
+	} else if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM) {
+		log_warn("api.accept", LOG_STR("error", strerror(-rc)));
+		back_off();
+	}
+	/* Else another thread was faster (-EAGAIN), or the peer is gone already. */
+}
+
 static void *
 run(void *arg)
 {
 	struct thread *thread = arg;
-	FCGX_Request fcgi;
+	struct exchange *spare = NULL;
 
-	FCGX_InitRequest(&fcgi, thread->listen_fd, FCGI_FAIL_ACCEPT_ON_INTR);
-	while (wait_for_request(thread)) {
-		int rc = FCGX_Accept_r(&fcgi);
-
-		if (rc == 0) {
-			serve(thread, &fcgi);
-			FCGX_Finish_r(&fcgi);
-			/* A peer may ask to keep the connection; but we wait for new ones only. */
-			FCGX_Free(&fcgi, 1);
-		} else if (rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM) {
-			log_warn("api.accept", LOG_STR("error", strerror(-rc)));
-			back_off();
-		}
-		/* Else another thread was faster (-EAGAIN), or the peer is gone already. */
-	}
-	FCGX_Free(&fcgi, 1);
+	while (wait_for_request(thread))
+		accept_one(thread, &spare);
+	exchange_free(&spare);
 	return NULL;
 }
 
@@ -224,6 +272,8 @@ fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struc
 		buf_puts(why, "FastCGI can't be set up");
 		err = ERR_SYSTEM;
 	}
+	if (err == ERR_OK && (err = commit_start(app->commit)) != ERR_OK)
+		buf_puts(why, "a thread can't be started");
 	/* Nothing is served before everything is open. */
 	while (err == ERR_OK && ready < wanted) {
 		err = thread_init(&threads[ready], app, listen_fd, stop_fd, why);
@@ -242,6 +292,7 @@ fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struc
 		eventfd_write(stop_fd, 1);
 	for (size_t i = 0; i < started; i++)
 		pthread_join(threads[i].id, NULL);
+	commit_stop(app->commit);
 	for (size_t i = 0; i < ready; i++)
 		thread_fini(&threads[i]);
 	if (stop_fd >= 0)

@@ -67,7 +67,7 @@ refuse(struct call *call, int64_t began_ms)
 static void
 grant(struct call *call, const struct id *user, enum role role)
 {
-	const struct settings *settings = call->worker->settings;
+	const struct settings *settings = call->settings;
 	int64_t now = clock_wall(), seconds = settings->config->token_lifetime_ms / 1000;
 	struct token_claims claims = { .user = *user, .expires = now + seconds, .role = role };
 	struct buf token = BUF_INIT(TOKEN_MAX);
@@ -96,7 +96,7 @@ grant(struct call *call, const struct id *user, enum role role)
 static void
 check(struct call *call, struct text email, struct text password)
 {
-	unsigned waiting_max = (unsigned)call->worker->settings->config->api_threads / LOGIN_SHARE;
+	unsigned waiting_max = (unsigned)call->settings->config->api_threads / LOGIN_SHARE;
 	int64_t began_ms = clock_mono_ms();
 	struct user user = { .active = false };
 	enum err err = store_user_find_email(call->worker->store, email, &user);

@@ -31,10 +31,8 @@ memo_put(struct memo *memo, const uint8_t hash[SHA256_LEN], enum scope scope)
 }
 
 void
-memo_drop(struct memo *memo, const uint8_t hash[SHA256_LEN])
+memo_clear(struct memo *memo)
 {
-	enum scope scope;
-
-	if (memo_find(memo, hash, &scope))
-		memo->entries[place_of(hash)].used = false;
+	for (size_t i = 0; i < MEMO_ENTRIES; i++)
+		memo->entries[i].used = false;
 }

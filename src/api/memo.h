@@ -27,7 +27,7 @@ bool memo_find(const struct memo *memo, const uint8_t hash[SHA256_LEN], enum sco
 /* Remembers it, in the place of whatever stood there. */
 void memo_put(struct memo *memo, const uint8_t hash[SHA256_LEN], enum scope scope);
 
-/* Forgets it. */
-void memo_drop(struct memo *memo, const uint8_t hash[SHA256_LEN]);
+/* Forgets all. */
+void memo_clear(struct memo *memo);
 
 #endif

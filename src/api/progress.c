@@ -7,6 +7,7 @@
 #include "wire/json.h"
 #include "wire/message.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define BODY_MAX (16u << 10)
@@ -33,39 +34,45 @@ read_id(struct call *call, struct id *out)
 
 /* --- reporting --- */
 
-/* What the body was parsed into; the update's texts point here. */
-struct parsed {
+/* A report on its way. The update's texts point into what the body was parsed into. */
+struct reporting {
+	struct call *call;
 	struct buf body;
 	struct form form;
 	struct json *json;
+	struct report report;
+	struct auth_ticket ticket;
 };
 
 static bool
-parse_json(struct call *call, struct parsed *parsed, struct report *report)
+parse_json(struct reporting *r)
 {
+	struct reply *reply = r->call->reply;
 	const char *why = NULL;
-	enum err err = json_parse(buf_view(&parsed->body), &parsed->json, &why);
+	enum err err = json_parse(buf_view(&r->body), &r->json, &why);
 
 	if (err == ERR_OK)
-		err = message_read_update(parsed->json, false, &report->update, &report->faults);
+		err = message_read_update(r->json, false, &r->report.update, &r->report.faults);
 	if (err == ERR_NOMEM)
-		reply_failure(call->reply, err);
+		reply_failure(reply, err);
 	else if (why != NULL)
-		reply_problem(call->reply, 400, why);
+		reply_problem(reply, 400, why);
 	else if (err != ERR_OK)
-		reply_faults(call->reply, &report->faults);
+		reply_faults(reply, &r->report.faults);
 	return err == ERR_OK;
 }
 
 static bool
-parse_form(struct call *call, struct parsed *parsed, struct report *report)
+parse_form(struct reporting *r)
 {
-	if (form_parse(parsed->body.data, parsed->body.len, &parsed->form) != ERR_OK) {
-		reply_problem(call->reply, 400, "The form is malformed");
+	struct report *report = &r->report;
+
+	if (form_parse(r->body.data, r->body.len, &r->form) != ERR_OK) {
+		reply_problem(r->call->reply, 400, "The form is malformed");
 		return false;
 	}
-	if (message_read_update_form(&parsed->form, &report->update, &report->faults) != ERR_OK) {
-		reply_faults(call->reply, &report->faults);
+	if (message_read_update_form(&r->form, &report->update, &report->faults) != ERR_OK) {
+		reply_faults(r->call->reply, &report->faults);
 		return false;
 	}
 	return true;
@@ -74,7 +81,9 @@ parse_form(struct call *call, struct parsed *parsed, struct report *report)
 static enum err
 commit_report(void *arg, struct store *store)
 {
-	return report_apply(arg, store);
+	struct reporting *r = arg;
+
+	return report_apply(&r->report, store);
 }
 
 static void
@@ -105,39 +114,68 @@ answer_report(struct call *call, struct report *report)
 }
 
 static void
-run_report(struct call *call, struct report *report)
+finish_report(struct reporting *r)
 {
-	enum err err = auth_commit(call, commit_report, report, 1);
+	struct call *call = r->call;
+
+	json_free(&r->json);
+	buf_fini(&r->body);
+	report_fini(&r->report);
+	free(r);
+	route_finish(call);
+}
+
+static void
+on_reported(void *arg, enum err err)
+{
+	struct reporting *r = arg;
 
 	if (err != ERR_OK) {
-		reply_failure(call->reply, err);
-		return;
+		reply_failure(r->call->reply, err);
+	} else {
+		if (r->report.err == ERR_OK)
+			report_count(r->call->worker->app, r->report.decision, 1);
+		answer_report(r->call, &r->report);
 	}
-	if (report->err == ERR_OK)
-		report_count(call->worker->app, report->decision, 1);
-	answer_report(call, report);
+	finish_report(r);
+}
+
+/* Reads all of the request. False: the reply is made. */
+static bool
+read_report(struct reporting *r)
+{
+	struct call *call = r->call;
+	enum content content;
+	struct id session;
+	bool ok = auth_presume(call) && auth_may_report(call) && read_id(call, &session) &&
+	    route_read_body(call, CONTENT_JSON | CONTENT_FORM, BODY_MAX, &r->body, &content) &&
+	    (content == CONTENT_JSON ? parse_json : parse_form)(r);
+
+	if (ok)
+		r->report.update.session = session;
+	return ok;
 }
 
 void
 progress_report(struct call *call)
 {
-	struct parsed parsed = { .body = BUF_INIT(BODY_MAX), .json = NULL };
-	struct report report;
-	enum content content;
-	struct id session;
-	bool ok;
+	struct reporting *r = calloc(1, sizeof(*r));
 
-	report_init(&report);
-	ok = auth_presume(call) && auth_may_report(call) && read_id(call, &session) &&
-	    route_read_body(call, CONTENT_JSON | CONTENT_FORM, BODY_MAX, &parsed.body, &content) &&
-	    (content == CONTENT_JSON ? parse_json : parse_form)(call, &parsed, &report);
-	if (ok) {
-		report.update.session = session;
-		run_report(call, &report);
+	if (r == NULL) {
+		reply_failure(call->reply, ERR_NOMEM);
+		route_finish(call);
+		return;
 	}
-	json_free(&parsed.json);
-	buf_fini(&parsed.body);
-	report_fini(&report);
+	r->call = call;
+	buf_init(&r->body, BODY_MAX);
+	report_init(&r->report);
+	r->ticket = (struct auth_ticket){ .call = call, .fn = commit_report, .arg = r,
+		.answer = on_reported };
+	/* Whichever thread answers: nothing of it is looked at from then on. */
+	if (!read_report(r))
+		finish_report(r);
+	else
+		auth_submit(&r->ticket);
 }
 
 /* --- reading --- */

@@ -11,25 +11,26 @@ struct route {
 	const char *path; /* {id} stands for one segment */
 	void (*handle)(struct call *call);
 	bool always; /* also where there is no database */
+	bool later;  /* the handler itself calls route_finish, once the reply is made */
 };
 
 static const struct route routes[] = {
-	{ "POST", "/api/sessions/{id}/progress", progress_report, false },
-	{ "GET", "/api/sessions/{id}/progress", progress_read, false },
-	{ "GET", "/api/sessions/{id}/progress/history", progress_history, false },
-	{ "POST", "/milepost/v1/progress", batch_report, false },
-	{ "GET", "/milepost/v1/sessions", list_sessions, false },
-	{ "PUT", "/milepost/v1/sessions/{id}", sessions_put, false },
-	{ "GET", "/milepost/v1/sessions/{id}", sessions_get, false },
-	{ "DELETE", "/milepost/v1/sessions/{id}", sessions_delete, false },
-	{ "PUT", "/milepost/v1/users/{id}", users_put, false },
-	{ "GET", "/milepost/v1/users/{id}", users_get, false },
-	{ "DELETE", "/milepost/v1/users/{id}", users_delete, false },
-	{ "POST", "/milepost/v1/ticket", ticket_post, false },
-	{ "POST", "/api/v1/login", login_post, false },
-	{ "GET", "/milepost/api/healthz", health_healthz, true },
-	{ "GET", "/milepost/api/readyz", health_readyz, false },
-	{ "GET", "/milepost/api/metrics", health_metrics, true },
+	{ "POST", "/api/sessions/{id}/progress", progress_report, false, true },
+	{ "GET", "/api/sessions/{id}/progress", progress_read, false, false },
+	{ "GET", "/api/sessions/{id}/progress/history", progress_history, false, false },
+	{ "POST", "/milepost/v1/progress", batch_report, false, false },
+	{ "GET", "/milepost/v1/sessions", list_sessions, false, false },
+	{ "PUT", "/milepost/v1/sessions/{id}", sessions_put, false, false },
+	{ "GET", "/milepost/v1/sessions/{id}", sessions_get, false, false },
+	{ "DELETE", "/milepost/v1/sessions/{id}", sessions_delete, false, false },
+	{ "PUT", "/milepost/v1/users/{id}", users_put, false, false },
+	{ "GET", "/milepost/v1/users/{id}", users_get, false, false },
+	{ "DELETE", "/milepost/v1/users/{id}", users_delete, false, false },
+	{ "POST", "/milepost/v1/ticket", ticket_post, false, false },
+	{ "POST", "/api/v1/login", login_post, false, false },
+	{ "GET", "/milepost/api/healthz", health_healthz, true, false },
+	{ "GET", "/milepost/api/readyz", health_readyz, false, false },
+	{ "GET", "/milepost/api/metrics", health_metrics, true, false },
 };
 
 /* Does the path fit the pattern? *id gets the segment that stands for {id}. */
@@ -90,8 +91,9 @@ refuse(struct buf *allowed, struct reply *reply)
 /* One line for what failed; a report that went well is not worth one. Of the path only the route and a
  * whole UUID are told: a client that encodes a whole URL puts its token there. */
 static void
-log_outcome(const struct call *call, const struct route *route)
+log_outcome(const struct call *call)
 {
+	const struct route *route = call->route;
 	const struct reply *reply = call->reply;
 	enum log_level level = reply->status >= 500 ? LOG_LEVEL_ERROR :
 	    reply->status >= 400 ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
@@ -115,28 +117,42 @@ route_read_failure(struct call *call, enum err err)
 }
 
 void
-route_serve(struct worker *worker, const struct request *request, struct reply *reply)
+route_finish(struct call *call)
 {
-	struct buf allowed = BUF_INIT(128);
-	struct call call = { .number = atomic_fetch_add(&worker->app->requests, 1), .worker = worker,
-		.request = request, .reply = reply };
-	const struct route *route = find(request, &call.id, &allowed);
+	struct reply *reply = call->reply;
 
-	worker->settings = app_settings(worker->app);
-	if (route == NULL)
-		refuse(&allowed, reply);
-	else if (worker_renew(worker) == ERR_OK || route->always)
-		route->handle(&call);
-	else
-		reply_failure(reply, ERR_BUSY);
 	if (reply->body.err != ERR_OK || reply->headers.err != ERR_OK) {
 		buf_reset(&reply->headers);
 		reply_failure(reply, ERR_NOMEM);
 	}
-	settings_drop(&worker->settings);
-	app_count(worker->app, (enum app_counter)(COUNT_STATUS + reply->status / 100));
-	log_outcome(&call, route);
+	settings_drop(&call->settings);
+	app_count(call->worker->app, (enum app_counter)(COUNT_STATUS + reply->status / 100));
+	log_outcome(call);
+	call->finished(call);
+}
+
+void
+route_serve(struct call *call)
+{
+	struct buf allowed = BUF_INIT(128);
+	struct app *app = call->worker->app;
+	bool later = false;
+
+	call->number = atomic_fetch_add(&app->requests, 1);
+	call->settings = app_settings(app);
+	call->route = find(call->request, &call->id, &allowed);
+	if (call->route == NULL) {
+		refuse(&allowed, call->reply);
+	} else if (worker_renew(call->worker) == ERR_OK || call->route->always) {
+		later = call->route->later;
+		call->route->handle(call);
+	} else {
+		reply_failure(call->reply, ERR_BUSY);
+	}
 	buf_fini(&allowed);
+	/* A handler that answers later may have finished it already: then the call is no more. */
+	if (!later)
+		route_finish(call);
 }
 
 /* Is every parameter one that changes nothing? Of charsets only UTF-8 is. */
@@ -197,6 +213,16 @@ refuse_content(unsigned contents, struct reply *reply)
 	buf_fini(&detail);
 }
 
+/* What is behind the announced bytes, and the end itself: waited for here, where it holds up nobody else. */
+static void
+read_to_end(struct call *call)
+{
+	char rest[512];
+
+	while (call->request->read(call->request->read_arg, rest, sizeof(rest)) > 0)
+		continue;
+}
+
 /* All of the announced bytes. False: the reply is made. */
 static bool
 read_all(struct call *call, size_t len, struct buf *body)
@@ -217,6 +243,7 @@ read_all(struct call *call, size_t len, struct buf *body)
 		}
 		body->len += n;
 	}
+	read_to_end(call);
 	return true;
 }
 

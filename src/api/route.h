@@ -11,13 +11,20 @@
 
 #include <stdint.h>
 
+struct route;
+
 /* What a handler is called with. */
 struct call {
-	uint64_t number; /* of the request in this process, for the log */
-	struct worker *worker;
+	/* Filled in for route_serve. */
+	struct worker *worker; /* of the thread that serves it; from another thread only its app */
 	const struct request *request;
-	struct text id; /* the path's {id}, unchecked; absent where the route has none */
 	struct reply *reply;
+	void (*finished)(struct call *call); /* the reply is made: the call is done with */
+	/* By route_serve. */
+	uint64_t number; /* of the request in this process, for the log */
+	const struct route *route; /* NULL: none fits */
+	struct settings *settings; /* held until route_finish */
+	struct text id; /* the path's {id}, unchecked; absent where the route has none */
 	struct principal principal; /* once auth_identify has answered true */
 };
 
@@ -41,7 +48,11 @@ bool route_read_query(struct call *call, struct buf *copy, struct form *out) MUS
  * shown in another. */
 void route_in_snapshot(struct call *call, void (*handle)(struct call *call));
 
-/* Serves one request from beginning to end. */
-void route_serve(struct worker *worker, const struct request *request, struct reply *reply);
+/* Serves one request, up to finished, which may be called later, by another thread, or before this
+ * returns: from then on the call must not be looked at. */
+void route_serve(struct call *call);
+
+/* For a handler that answers later: the reply is made. */
+void route_finish(struct call *call);
 
 #endif

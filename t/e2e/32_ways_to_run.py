@@ -131,6 +131,11 @@ def record(kind, content):
     return struct.pack("!BBHHBB", 1, kind, 1, len(content), 0, 0) + content
 
 
+def pairs(params):
+    return b"".join(struct.pack("!II", len(name) | 1 << 31, len(value) | 1 << 31) + f"{name}{value}".encode()
+                    for name, value in params.items())
+
+
 @pytest.mark.parametrize("bearer,status", [(True, b"200"), (False, b"401")])
 def test_fastcgi_from_one_who_writes_first(bed, bearer, status):
     """A web server that sends all of a request before it reads any of the answer, as mod_fcgid does, gets one,
@@ -140,15 +145,30 @@ def test_fastcgi_from_one_who_writes_first(bed, bearer, status):
     assert bed.batch(session, updates).status == 200
     params = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/api/sessions/{session}/progress/history",
               "CONTENT_LENGTH": "1000000", **({"HTTP_AUTHORIZATION": f"Bearer {bed.therapist()}"} if bearer else {})}
-    pairs = b"".join(struct.pack("!II", len(name) | 1 << 31, len(value) | 1 << 31) + f"{name}{value}".encode()
-                     for name, value in params.items())
     with socket.socket(socket.AF_UNIX) as s:
         s.settimeout(20)
         s.connect(str(bed.dir / "api.sock"))
-        s.sendall(record(1, b"\0\1" + bytes(6)) + record(4, pairs) + record(4, b"") + record(5, b"x" * 50000) * 20 +
+        s.sendall(record(1, b"\0\1" + bytes(6)) + record(4, pairs(params)) + record(4, b"") + record(5, b"x" * 50000) * 20 +
                   record(5, b""))
         answer = s.makefile("rb").read()
     assert answer[8:].startswith(b"Status: " + status) and (len(answer) > 10 ** 6) == bearer
+
+
+def test_fastcgi_without_an_end(bed):
+    """A web server that has sent a whole report, but not yet that it is whole, holds up nobody but itself."""
+    session, other = bed.session(), bed.session()
+    body = b'{"status":"uploading","progress":7}'
+    params = {"REQUEST_METHOD": "POST", "PATH_INFO": f"/api/sessions/{session}/progress", "CONTENT_LENGTH": str(len(body)),
+              "CONTENT_TYPE": "application/json", "HTTP_AUTHORIZATION": f"Bearer {bed.worker_key}"}
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(20)
+        s.connect(str(bed.dir / "api.sock"))
+        s.sendall(record(1, b"\0\1" + bytes(6)) + record(4, pairs(params)) + record(4, b"") + record(5, body))
+        assert [bed.report(other, "uploading", p).status for p in range(20)] == [200] * 20
+        s.sendall(record(5, b""))
+        answer = s.makefile("rb").read()
+    assert answer[8:].startswith(b"Status: 200")
+    assert bed.http("GET", f"/api/sessions/{session}/progress", bearer=bed.therapist()).json["progress"] == 7
 
 
 def is_alive(pid):

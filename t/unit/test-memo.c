@@ -20,12 +20,12 @@ test_empty(void **state)
 	(void)state;
 	/* A hash of zeros is as good as any other, and not what an empty place holds. */
 	assert_false(memo_find(&memo, HASH(0, 0), &scope));
-	memo_drop(&memo, HASH(0, 0));
+	memo_clear(&memo);
 	assert_false(memo_find(&memo, HASH(0, 0), &scope));
 }
 
 static void
-test_put_and_drop(void **state)
+test_put_and_clear(void **state)
 {
 	struct memo memo = { .entries[0].used = false };
 	enum scope scope = SCOPE_WORKER;
@@ -38,11 +38,11 @@ test_put_and_drop(void **state)
 		assert_int_equal(scope, i % 2 == 0 ? SCOPE_WORKER : SCOPE_ADMIN);
 		assert_false(memo_find(&memo, HASH((uint8_t)i, 2), &scope));
 	}
-	memo_drop(&memo, HASH(3, 2)); /* another of the same place */
+	memo_clear(&memo);
+	for (unsigned i = 0; i < MEMO_ENTRIES; i++)
+		assert_false(memo_find(&memo, HASH((uint8_t)i, 1), &scope));
+	memo_put(&memo, HASH(3, 1), SCOPE_ADMIN);
 	assert_true(memo_find(&memo, HASH(3, 1), &scope));
-	memo_drop(&memo, HASH(3, 1));
-	assert_false(memo_find(&memo, HASH(3, 1), &scope));
-	assert_true(memo_find(&memo, HASH(4, 1), &scope));
 }
 
 static void
@@ -67,7 +67,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
-		cmocka_unit_test(test_put_and_drop),
+		cmocka_unit_test(test_put_and_clear),
 		cmocka_unit_test(test_shared_place),
 	};
 
