@@ -129,7 +129,8 @@ async def test_a_stopped_process_drops_nobody():
         session, token = bed.session(), bed.therapist()
         async with bed.watch(session, token, direct=0) as ws, bed.watch(session, token, direct=1) as clock:
             with Wire(bed, session, token) as late:
-                while late.receive()[0] != PING:
+                # In a thread of its own, so that the other clients go on answering.
+                while (await asyncio.to_thread(late.receive))[0] != PING:
                     pass
                 bed.procs["ws0"].send_signal(signal.SIGSTOP)
                 late.send(frame(PONG))
@@ -137,7 +138,7 @@ async def test_a_stopped_process_drops_nobody():
                     assert (await receive(clock))["type"] == "ping"
                 bed.procs["ws0"].send_signal(signal.SIGCONT)
                 late.send(frame(PING, b"still here"))
-                while late.receive() != (PONG, b"still here"):
+                while await asyncio.to_thread(late.receive) != (PONG, b"still here"):
                     pass
             assert (await receive(ws))["type"] == "ping"
             bed.procs["ws0"].send_signal(signal.SIGSTOP)
