@@ -45,13 +45,23 @@ is_known(const struct relay *relay, int64_t n)
 	    (n <= relay->in.forgotten_after || n > relay->in.forgotten_until);
 }
 
+/* Our numbers go on from beyond n. */
+static enum err
+level(struct relay *relay, int64_t n)
+{
+	enum err err = n > relay->replica.newest ? store_replica_level(relay->store, n) : ERR_OK;
+
+	if (err == ERR_OK && n > relay->replica.newest)
+		relay->replica.newest = n;
+	return err;
+}
+
 /* Something of ours that we don't know: this database is older than what it once said. */
 static void
 hear_ourselves(struct relay *relay, int64_t n)
 {
-	if (n <= relay->replica.newest || store_replica_level(relay->store, n) != ERR_OK)
+	if (n <= relay->replica.newest || level(relay, n) != ERR_OK)
 		return;
-	relay->replica.newest = n;
 	if (!origins_is_doubted(&relay->origins, text_of(relay->replica.host)))
 		log_warn("relay.restored", LOG_INT("n", n));
 	origins_doubt(&relay->origins, text_of(relay->replica.host));
@@ -60,12 +70,10 @@ hear_ourselves(struct relay *relay, int64_t n)
 enum err
 in_forgot(struct relay *relay, int64_t known, int64_t n)
 {
-	enum err err = n > relay->replica.newest ? store_replica_level(relay->store, n) : ERR_OK;
+	enum err err = level(relay, n);
 
 	if (err != ERR_OK)
 		return err;
-	if (n > relay->replica.newest)
-		relay->replica.newest = n;
 	relay->in.forgotten_after = known;
 	relay->in.forgotten_until = n;
 	return ERR_OK;

@@ -3,26 +3,17 @@
 
 #include "store/statement.h"
 
-/* Texts are borrowed from the row. Whoever writes by hand may write more than a frame holds. */
+/* Texts are borrowed from the row. */
 static void
 read_progress(struct statement *st, struct progress *out)
 {
 	*out = (struct progress){
 		.revision = statement_int(st, 0),
 		.run = statement_int(st, 1),
-		.status = text_cut(statement_text(st, 3), PROGRESS_STATUS_MAX),
-		.rank = (int)statement_int(st, 4),
-		.progress = (int)statement_int(st, 6),
-		.message = text_cut(statement_text(st, 7), PROGRESS_MESSAGE_MAX),
-		.error = text_cut(statement_text(st, 8), PROGRESS_ERROR_MAX),
-		.eta = statement_null(st, 9) ? PROGRESS_ETA_NONE : statement_int(st, 9),
-		.updated_at = statement_int(st, 10),
-		.created_at = statement_int(st, 11),
 		.stored_ms = statement_int(st, 12),
 	};
 	statement_id(st, 2, &out->session);
-	if (outcome_parse(statement_text(st, 5), &out->outcome) != ERR_OK)
-		statement_odd(st);
+	statement_update(st, 3, out);
 }
 
 static void

@@ -120,19 +120,8 @@ read_weighed(struct statement *st, struct weighed *out)
 		.generation = statement_int(st, 13),
 		.seq = statement_int(st, 14),
 		.host = statement_text(st, 15),
-		.progress = {
-			.status = text_cut(statement_text(st, 16), PROGRESS_STATUS_MAX),
-			.rank = (int)statement_int(st, 17),
-			.progress = (int)statement_int(st, 19),
-			.message = text_cut(statement_text(st, 20), PROGRESS_MESSAGE_MAX),
-			.error = text_cut(statement_text(st, 21), PROGRESS_ERROR_MAX),
-			.eta = statement_null(st, 22) ? PROGRESS_ETA_NONE : statement_int(st, 22),
-			.updated_at = statement_int(st, 23),
-			.created_at = statement_int(st, 24),
-		},
 	};
-	if (outcome_parse(statement_text(st, 18), &out->progress.outcome) != ERR_OK)
-		statement_odd(st);
+	statement_update(st, 16, &out->progress);
 }
 
 static enum err

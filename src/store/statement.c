@@ -369,6 +369,21 @@ statement_id(struct statement *st, int at, struct id *out)
 		statement_odd(st);
 }
 
+void
+statement_update(struct statement *st, int at, struct progress *out)
+{
+	out->status = text_cut(statement_text(st, at), PROGRESS_STATUS_MAX);
+	out->rank = (int)statement_int(st, at + 1);
+	if (outcome_parse(statement_text(st, at + 2), &out->outcome) != ERR_OK)
+		statement_odd(st);
+	out->progress = (int)statement_int(st, at + 3);
+	out->message = text_cut(statement_text(st, at + 4), PROGRESS_MESSAGE_MAX);
+	out->error = text_cut(statement_text(st, at + 5), PROGRESS_ERROR_MAX);
+	out->eta = statement_null(st, at + 6) ? PROGRESS_ETA_NONE : statement_int(st, at + 6);
+	out->updated_at = statement_int(st, at + 7);
+	out->created_at = statement_int(st, at + 8);
+}
+
 enum err
 statement_done(struct statement *st, enum err err)
 {

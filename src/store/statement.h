@@ -23,6 +23,7 @@
 #include "base/err.h"
 #include "base/text.h"
 #include "model/id.h"
+#include "model/progress.h"
 #include "store/store.h"
 
 #include <sqlite3.h>
@@ -158,6 +159,10 @@ bool statement_null(const struct statement *st, int at);
 struct text statement_text(struct statement *st, int at); /* NULL: absent */
 /* A column that holds no UUID is the sticky ERR_SYSTEM: the tables' checks forbid it. */
 void statement_id(struct statement *st, int at, struct id *out);
+
+/* What an update says of itself, in nine columns: status, rank, outcome, progress, message, error, eta,
+ * updated_at, created_at. Whoever writes by hand may write more than a frame holds: texts are cut. */
+void statement_update(struct statement *st, int at, struct progress *out);
 
 /* The row holds what the tables' checks forbid: the sticky ERR_SYSTEM. */
 void statement_odd(struct statement *st);
