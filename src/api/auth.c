@@ -254,13 +254,13 @@ auth_commit(struct call *call, commit_fn fn, void *arg, size_t weight)
 }
 
 static void
-on_answer(struct commit_ticket *ticket, enum err err)
+on_answer(struct commit_ticket *ticket)
 {
 	struct auth_ticket *own = (struct auth_ticket *)(void *)ticket; /* its first member */
 
-	if (err == ERR_AUTH)
+	if (ticket->err == ERR_AUTH)
 		note_revoked(own->call);
-	own->answer(own->arg, err);
+	own->answer(own->arg, ticket->err);
 }
 
 void

@@ -82,7 +82,6 @@ cgi_serve(struct worker *worker)
 	request.read_arg = &left;
 	reply_init(&reply);
 	route_serve(&call);
-	drain_stdin(&left);
 	write_reply(&request, &reply);
 	reply_fini(&reply);
 }

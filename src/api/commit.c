@@ -228,7 +228,7 @@ answer(struct commit *commit, struct commit_ticket *group)
 	while (group != NULL) {
 		struct commit_ticket *next = group->next;
 
-		group->answer(group, group->err);
+		group->answer(group);
 		sem_post(&commit->room);
 		group = next;
 	}
@@ -291,9 +291,6 @@ serve_group(struct commit *commit)
 	} else {
 		transact(commit, group);
 	}
-	pthread_mutex_lock(&commit->lock);
-	commit->began_ms = 0;
-	pthread_mutex_unlock(&commit->lock);
 }
 
 /* --- the writer --- */
@@ -306,6 +303,7 @@ wait_for_work(struct commit *commit)
 
 	for (;;) {
 		pthread_mutex_lock(&commit->lock);
+		commit->began_ms = 0;
 		any = commit->first != NULL;
 		stopping = commit->stopping;
 		pthread_mutex_unlock(&commit->lock);
@@ -381,7 +379,7 @@ struct waiting {
 };
 
 static void
-on_answer(struct commit_ticket *ticket, enum err err UNUSED)
+on_answer(struct commit_ticket *ticket)
 {
 	struct waiting *waiting = (struct waiting *)(void *)ticket; /* its first member */
 

@@ -19,8 +19,9 @@
 struct commit;
 
 /*
- * What one request wants to write. Called inside a transaction, by the writer. Its answer may be an error that leaves the transaction sound (ERR_ABSENT, ERR_CONFLICT,
- * ...); BUSY, FULL, NOMEM and SYSTEM end it for the whole group.
+ * What one request wants to write. Called inside a transaction, by the writer. Its answer may be an
+ * error that leaves the transaction sound (ERR_ABSENT, ERR_CONFLICT, ...); BUSY, FULL, NOMEM and
+ * SYSTEM end it for the whole group.
  */
 typedef enum err (*commit_fn)(void *arg, struct store *store);
 
@@ -51,9 +52,9 @@ struct commit_ticket {
 	void *arg;
 	size_t weight; /* about how many updates fn writes, at least 1 */
 	/* Called once, by the writer, maybe before commit_submit returns. The ticket is the caller's again. */
-	void (*answer)(struct commit_ticket *ticket, enum err err);
+	void (*answer)(struct commit_ticket *ticket);
+	enum err err; /* the answer, by then */
 	/* commit.c's own. */
-	enum err err;
 	struct commit_ticket *next;
 };
 

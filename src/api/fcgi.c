@@ -69,18 +69,6 @@ write_reply(FCGX_Request *fcgi, const struct request *request, const struct repl
 	buf_fini(&head);
 }
 
-/* Reads what was not asked for: a connection closed with bytes unread would be reset, and our answer lost. To
- * be called before the answer is written: a server that sends the whole body first, as mod_fcgid does, would
- * wait for us to read it, and we for it to read a long answer. */
-static void
-drain(FCGX_Request *fcgi)
-{
-	char rest[4096];
-
-	while (FCGX_GetStr(rest, sizeof(rest), fcgi->in) > 0)
-		continue;
-}
-
 static struct exchange *
 exchange_new(int listen_fd)
 {
@@ -103,7 +91,8 @@ exchange_free(struct exchange **address)
 	free(exchange);
 }
 
-/* Sends the answer, and is done with the exchange. Of a report it is the writer that does: it never waits, as
+/* Sends the answer, which waits until all of the request was read: a server that sends the whole body first, as
+ * mod_fcgid does, would wait for us, and we for it to read a long answer. Of a report it is the writer that does: it never waits, as
  * all of the request was read, and a socket takes so short an answer at once. */
 static void
 on_finished(struct call *call)
@@ -111,7 +100,6 @@ on_finished(struct call *call)
 	struct exchange *exchange =
 	    (struct exchange *)(void *)((char *)call - offsetof(struct exchange, call));
 
-	drain(&exchange->fcgi);
 	write_reply(&exchange->fcgi, &exchange->request, &exchange->reply);
 	reply_fini(&exchange->reply);
 	/* A peer may ask to keep the connection; but we wait for new ones only. */

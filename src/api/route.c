@@ -116,6 +116,17 @@ route_read_failure(struct call *call, enum err err)
 	reply_failure(call->reply, err);
 }
 
+/* Reads what was not asked for, and the end itself: a connection that is closed with bytes unread would be reset,
+ * and the answer lost. */
+static void
+read_to_end(const struct call *call)
+{
+	char rest[4096];
+
+	while (call->request->read(call->request->read_arg, rest, sizeof(rest)) > 0)
+		continue;
+}
+
 void
 route_finish(struct call *call)
 {
@@ -128,6 +139,7 @@ route_finish(struct call *call)
 	settings_drop(&call->settings);
 	app_count(call->worker->app, (enum app_counter)(COUNT_STATUS + reply->status / 100));
 	log_outcome(call);
+	read_to_end(call);
 	call->finished(call);
 }
 
@@ -213,16 +225,6 @@ refuse_content(unsigned contents, struct reply *reply)
 	buf_fini(&detail);
 }
 
-/* What is behind the announced bytes, and the end itself: waited for here, where it holds up nobody else. */
-static void
-read_to_end(struct call *call)
-{
-	char rest[512];
-
-	while (call->request->read(call->request->read_arg, rest, sizeof(rest)) > 0)
-		continue;
-}
-
 /* All of the announced bytes. False: the reply is made. */
 static bool
 read_all(struct call *call, size_t len, struct buf *body)
@@ -243,6 +245,7 @@ read_all(struct call *call, size_t len, struct buf *body)
 		}
 		body->len += n;
 	}
+	/* Waited for here, where it holds up nobody else. */
 	read_to_end(call);
 	return true;
 }

@@ -19,7 +19,8 @@ struct call {
 	struct worker *worker; /* of the thread that serves it; from another thread only its app */
 	const struct request *request;
 	struct reply *reply;
-	void (*finished)(struct call *call); /* the reply is made: the call is done with */
+	/* The reply is made, and all of the request read: the call is done with. */
+	void (*finished)(struct call *call);
 	/* By route_serve. */
 	uint64_t number; /* of the request in this process, for the log */
 	const struct route *route; /* NULL: none fits */
