@@ -28,9 +28,10 @@ from milepost_sync import Sync
 TOKEN_SECONDS = 3600
 SECRET = pathlib.Path(os.environ["JWT_SECRET_FILE"]).read_text().rstrip("\n")
 
-# Each statement is a transaction, and its trigger's part of it. Other processes may write, too: the timeout.
+# Each statement is a transaction, and its trigger's part of it. Other processes may write, too: the timeout. All statements
+# are the event loop's: a write within another thread's read of the same connection would be refused instead of waiting.
 DATABASE = os.environ["BACKEND_DATABASE"]
-db = sqlite3.connect(DATABASE, isolation_level=None, timeout=10, check_same_thread=False)
+db = sqlite3.connect(DATABASE, isolation_level=None, timeout=10)
 db.executescript((pathlib.Path(__file__).parent / "schema.sql").read_text())
 
 app = FastAPI()
@@ -62,16 +63,17 @@ NOBODY = bcrypt.hashpw(b"", bcrypt.gensalt())  # takes as long to check as anybo
 
 
 @app.post("/api/v1/login")
-def login(body: Login):
+async def login(body: Login):
     row = db.execute("SELECT id, password, role FROM users WHERE email = ? AND is_active", (body.email,)).fetchone()
-    if not bcrypt.checkpw(body.password.encode()[:72], row[1] if row else NOBODY) or row is None:
+    password, known = body.password.encode()[:72], row[1] if row else NOBODY
+    if not await asyncio.to_thread(bcrypt.checkpw, password, known) or row is None:
         raise HTTPException(401, "Incorrect email or password")
     # What Milepost checks: sub and exp, and type where it is there. The role is for users = token alone.
     claims = {"sub": row[0], "role": row[2], "type": "access", "exp": int(time.time()) + TOKEN_SECONDS}
     return {"access_token": jwt.encode(claims, SECRET, "HS256"), "token_type": "bearer", "expires_in": TOKEN_SECONDS}
 
 
-def user(credentials: HTTPAuthorizationCredentials = Depends(bearer)):
+async def user(credentials: HTTPAuthorizationCredentials = Depends(bearer)):
     try:
         claims = jwt.decode(credentials.credentials, SECRET, ["HS256"], options={"require": ["sub", "exp"]})
     except jwt.InvalidTokenError:
@@ -82,12 +84,12 @@ def user(credentials: HTTPAuthorizationCredentials = Depends(bearer)):
     return row
 
 
-def admin(user=Depends(user)):
+async def admin(user=Depends(user)):
     if user[1] != "admin":
         raise HTTPException(403, "Administrators only")
 
 
-def staff(user=Depends(user)):
+async def staff(user=Depends(user)):
     if user[1] == "patient":
         raise HTTPException(403, "Therapists and administrators only")
 
@@ -105,9 +107,9 @@ class ChangedUser(BaseModel):
     is_active: Optional[bool] = None
 
 
-def add_user(new):
+async def add_user(new):
     id = str(uuid.uuid4())
-    password = bcrypt.hashpw(new.password.encode()[:72], bcrypt.gensalt())
+    password = await asyncio.to_thread(bcrypt.hashpw, new.password.encode()[:72], bcrypt.gensalt())
     try:
         db.execute("INSERT INTO users (id, email, password, role) VALUES (?, ?, ?, ?)", (id, new.email, password, new.role))
     except sqlite3.IntegrityError:
@@ -122,7 +124,7 @@ def need_row(changed):
 
 @app.post("/api/v1/users", status_code=201, dependencies=[Depends(admin)])
 async def create_user(body: NewUser):
-    id = add_user(body)
+    id = await add_user(body)
     await app.sync.settle()
     return {"id": id}
 
@@ -171,7 +173,7 @@ async def delete_session(id: uuid.UUID):
 
 def main():
     if sys.argv[1:2] == ["add-admin"] and len(sys.argv) == 3:
-        print(add_user(NewUser(email=sys.argv[2], password=sys.stdin.readline().rstrip("\n"), role="admin")))
+        print(asyncio.run(add_user(NewUser(email=sys.argv[2], password=sys.stdin.readline().rstrip("\n"), role="admin"))))
     elif sys.argv[1:] == ["sync-all"]:
         db.execute("INSERT INTO milepost_change (kind, id) SELECT 'users', id FROM users "
                    "UNION ALL SELECT 'sessions', id FROM sessions")
