@@ -4,6 +4,7 @@ import contextlib
 import enum
 import http.server
 import importlib
+import itertools
 import json
 import logging
 import os
@@ -296,6 +297,53 @@ async def impostor(*scripts):
 
     async with websockets.serve(play, "127.0.0.1", 0, subprotocols=["bearer"]) as server:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+
+
+@contextlib.contextmanager
+def answering(answers):
+    """A server of HTTP that gives these answers, (status, headers, body), one after another. Yields its URL, and the
+    paths that were asked for."""
+    asked, answers = [], iter(answers)
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            asked.append(self.path)
+            status, headers, body = next(answers)
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": len(body), "Connection": "close"}.items():
+                self.send_header(name, str(value))
+            self.end_headers()
+            self.wfile.write(body)
+
+        do_GET = do_POST
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}", asked
+        server.shutdown()
+
+
+@pytest.mark.parametrize("ticket", [False, True])
+async def test_refusals_of_others(milepost, ticket):
+    """What a proxy or a captive portal says in Milepost's place is tried again; so is what Milepost means for now."""
+    page, json_of, problem = ({"Content-Type": of} for of in (
+        "text/html", "application/json", "application/problem+json; charset=utf-8"))
+    others = [*((status, page, b"<html>") for status in (200, 302, 400, 401, 403, 404, 407, 408, 425, 426, 429, 511)),
+              *((status, json_of, body) for status in (200, 404) for body in (b'{"detail": "Not Found"}', b"[]", b"null")),
+              *((status, problem, b'{"detail": "later"}') for status in (408, 429, 500, 503)),
+              (404, {}, b""), (302, {"Location": "http://localhost:1/sign-in"}, b"")]
+    with answering([*others, (403, problem, b'{"detail": "not from there"}')]) as (url, asked):
+        async with Watch(milepost, url, NOBODYS, "t", ticket=ticket, last_pause=0.02) as watch:
+            with pytest.raises(milepost.Refused) as refused:
+                await watch.ends()
+    assert (refused.value.code, len(asked)) == (403, len(others) + 1)
+    # Of an answer to a handshake, websockets before 13 keeps no body.
+    assert refused.value.reason in ("not from there", *(["HTTP status 403"] if not ticket else []))
 
 
 async def test_cancelled_while_closing(bed, milepost, monkeypatch):
@@ -688,28 +736,13 @@ def test_readme(bed, installed, tmp_path):
 
 def test_redirects(bed, installed, tmp_path):
     """A redirect is not followed: the key would go where it was not meant to."""
-    asked = []
-
-    class Redirecting(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            asked.append(self.path)
-            self.send_response(307 if len(asked) % 2 else 301)
-            self.send_header("Location", "/elsewhere")
-            self.end_headers()
-
-        do_GET = do_POST
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Redirecting) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    away = {"Location": "/elsewhere"}
+    with answering(itertools.cycle([(307, away, b""), (301, away, b"")])) as (url, asked):
         program = "import asyncio, logging, time\nfrom app.services.progress_tracker import get_progress_tracker\n" \
                   "logging.basicConfig()\n" \
                   f"asyncio.run(get_progress_tracker().update_progress('{NOBODYS}', 'uploading', 1, ''))"
-        result = run_program(installed, tmp_path, program, MILEPOST_URL=f"http://localhost:{server.server_port}",
-                             MILEPOST_KEY="mpw_x", MILEPOST_MAX_WAIT="1")
-        server.shutdown()
+        result = run_program(installed, tmp_path, program, MILEPOST_URL=url, MILEPOST_KEY="mpw_x",
+                             MILEPOST_MAX_WAIT="1")
     assert set(asked) == {"/milepost/v1/progress"} and len(asked) >= 2
     assert "HTTP status 307" in result.stderr, result.stderr
 

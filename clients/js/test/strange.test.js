@@ -88,6 +88,24 @@ test("a Retry-After beyond all measure is no hurry, and not for ever", async () 
   told.watch.close();
 });
 
+test("what others refuse in Milepost's place is tried again", async () => {
+  const problem = "application/problem+json";
+  const others = [[401, "text/html"], [403, "text/html"], [404, "application/json"], [407, ""], [425, ""], [426, ""],
+    [200, "text/html"], [408, problem], [429, problem], [503, problem]];
+
+  for (const auth of ["header", "ticket"]) {
+    const answers = [...others];
+    const { url } = await impostor((_, response) => {
+      const [status, type] = answers.shift() ?? [403, problem];
+
+      response.writeHead(status, { "Content-Type": type }).end('{"detail":"not from there"}');
+    });
+    const { reason, code } = await record({ url, sessionId: "s", token: "t", transport: "sse", auth }).fails();
+
+    assert.deepEqual([reason, code, answers], ["not from there", 403, []]);
+  }
+});
+
 test("a proxy that holds the events back: the poll tells what there is", async () => {
   const [sessionId, token] = [await bed("session"), await bed("token")];
   const { url } = await impostor(async (request, response) => {

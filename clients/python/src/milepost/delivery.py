@@ -58,14 +58,6 @@ class _Away(Exception):
         self.floor = floor
 
 
-def _detail_of(body: bytes) -> str:
-    """Of a problem; empty if it is none, but something from between us and Milepost."""
-    try:
-        return str(json.loads(body)["detail"])
-    except (ValueError, TypeError, KeyError):
-        return ""
-
-
 class Delivery:
     """Updates leave in the order in which they came, all that wait in one request.
 
@@ -159,7 +151,8 @@ class Delivery:
             reply = transfer.post(self.url, self.key, b"".join(job.line() for job in jobs), "application/x-ndjson",
                               timeout=REQUEST_TIMEOUT, tls=self.tls)
             if reply.status != 200:
-                raise _Away(f"HTTP status {reply.status} {_detail_of(reply.body)}".rstrip(), reply.retry_after)
+                raise _Away(f"HTTP status {reply.status} {transfer.detail_of(reply.body)}".rstrip(),
+                            transfer.retry_after(reply.headers))
             answers = [json.loads(line) for line in reply.body.splitlines()]
             outcomes = [Outcome(int(answer["status"]), answer) for answer in answers]
         except (OSError, ValueError, TypeError, KeyError) as error:

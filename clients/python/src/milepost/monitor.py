@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypedDict, Union
 
 import websockets
-from websockets.exceptions import ConnectionClosed, InvalidHandshake
+from websockets.exceptions import ConnectionClosed, WebSocketException
 
 from milepost import transfer
 
@@ -132,7 +132,7 @@ class _Connection:
         try:
             self.socket = await connect(url, subprotocols=None if by_ticket else ["bearer", token], ssl=self.tls,
                                         open_timeout=OPEN_TIMEOUT, close_timeout=CLOSE_TIMEOUT, ping_interval=None)
-        except (InvalidHandshake, OSError) as error:
+        except (WebSocketException, OSError) as error:
             raise _of_handshake(error) from error
         self.renewal = asyncio.create_task(self.keep_fresh())
 
@@ -140,12 +140,11 @@ class _Connection:
         url = f"http{self.base}/milepost/v1/ticket"
         try:
             reply = await asyncio.to_thread(transfer.post, url, token, timeout=OPEN_TIMEOUT, tls=self.tls)
-            answer = json.loads(reply.body)
-        except (OSError, ValueError) as error:
+            if reply.status != 200:
+                raise _of_status(*reply)
+            return str(json.loads(reply.body)["ticket"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
             raise _Lost(error) from error
-        if reply.status != 200:
-            raise _of_status(reply.status, reply.retry_after, answer.get("detail"))
-        return str(answer["ticket"])
 
     async def keep_fresh(self) -> None:
         while (seconds := self.credentials.renewal()) is not None:
@@ -197,13 +196,16 @@ def _of_handshake(error: Exception) -> Exception:
     """The library has two classes for an HTTP refusal, an old one and a new one."""
     response: Any = getattr(error, "response", error)
     status = getattr(response, "status_code", None)
-    return _Lost(error) if status is None else _of_status(status, transfer.retry_after(response.headers))
+    if status is None:
+        return _Lost(error)
+    return _of_status(status, response.headers, getattr(response, "body", None) or b"")  # the old one has none
 
 
-def _of_status(status: int, floor: float, detail: str | None = None) -> Exception:
-    if 400 <= status < 500 and status not in PASSING:
-        return Refused(detail or f"HTTP status {status}", status)
-    return _Lost(f"HTTP status {status}", floor)
+def _of_status(status: int, headers: transfer.Headers, body: bytes) -> Exception:
+    """Only Milepost itself can refuse: a proxy between us may think otherwise of the next connection."""
+    if transfer.is_problem(headers) and status < 500 and status not in PASSING:
+        return Refused(transfer.detail_of(body) or f"HTTP status {status}", status)
+    return _Lost(f"HTTP status {status}", transfer.retry_after(headers))
 
 
 async def monitor_session(url: str, session_id: str, token: Token, *, since: int | None = None,
@@ -222,8 +224,8 @@ async def monitor_session(url: str, session_id: str, token: Token, *, since: int
     current one. With ticket, no connection has the token itself. tls is for https; its default trusts whom
     the system does.
 
-    Refused: the server said no. ValueError: the url is none. What the token's function raises is taken for
-    a failure that passes.
+    Refused: the server itself said no. ValueError: the url is none. What a proxy says in the server's place is
+    taken for a failure that passes, and so is what the token's function raises.
     """
     base = transfer.base_of(url, ("https", "http", "wss", "ws"))
     credentials = _Credentials(token)

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import http.client
+import json
 import random
 import re
 import ssl
@@ -10,7 +11,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Mapping
 from email.message import Message
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 
 RETRY_AFTER_MAX = 300.0  # what is asked for beyond that is no server's that is to come back
@@ -33,10 +34,13 @@ class Backoff:
         self.next = self.first
 
 
+Headers = Union[Mapping[str, str], Message]
+
+
 class Reply(NamedTuple):
     status: int
+    headers: Headers
     body: bytes
-    retry_after: float
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
@@ -69,10 +73,23 @@ def clean(name: str, bearer: str) -> str:
     return bearer
 
 
-def retry_after(headers: Mapping[str, str] | Message) -> float:
+def retry_after(headers: Headers) -> float:
     """The seconds that Retry-After asks for, within reason; 0 where it does not."""
     value = headers.get("Retry-After") or ""
     return min(float(value), RETRY_AFTER_MAX) if value.isdecimal() else 0.0
+
+
+def is_problem(headers: Headers) -> bool:
+    """Whether an error is told as Milepost tells its own, and not by somebody between us and it."""
+    return (headers.get("Content-Type") or "").startswith("application/problem+json")
+
+
+def detail_of(body: bytes) -> str:
+    """Of a problem; empty if it is none."""
+    try:
+        return str(json.loads(body)["detail"])
+    except (ValueError, TypeError, KeyError):
+        return ""
 
 
 def post(url: str, bearer: str, body: bytes = b"", content_type: str | None = None, *, timeout: float,
@@ -88,6 +105,6 @@ def post(url: str, bearer: str, body: bytes = b"", content_type: str | None = No
         except urllib.error.HTTPError as error:
             answer = error  # a status that is no success is an answer, too
         with answer:
-            return Reply(answer.status, answer.read(), retry_after(answer.headers))
+            return Reply(answer.status, answer.headers, answer.read())
     except http.client.HTTPException as error:
         raise OSError(f"no answer: {error!r}") from error
