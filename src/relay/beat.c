@@ -160,12 +160,6 @@ on_end(void *arg, const redisReply *reply)
 }
 
 static void
-on_ignored(void *arg, const redisReply *reply)
-{
-	(void)link_refused(arg, reply);
-}
-
-static void
 on_told(void *arg, const redisReply *reply)
 {
 	struct relay *relay = arg;
@@ -231,14 +225,13 @@ trim(struct relay *relay)
 		snprintf(least, sizeof(least), "%" PRId64,
 		    relay_redis_ms(relay) - config->relay_stream_age_ms);
 		args[4] = text_of(least);
-		redis_send(relay->link.command, &relay->beat.ignored, args, countof(args));
+		redis_send(relay->link.command, &relay->link.ignored, args, countof(args));
 	}
 	err = store_out_trim(relay->store, replica->sent,
 	    clock_wall() - config->relay_stream_age_ms / 1000,
 	    replica->newest - config->relay_stream_max, TRIM_MAX);
-	if (err != ERR_OK && err != ERR_BUSY)
-		log_error("relay.database", LOG_STR("err", err_name(err)),
-		    LOG_STR("error", store_error(relay->store)));
+	if (err != ERR_BUSY)
+		relay_note_failure(relay, err);
 }
 
 static void
@@ -269,7 +262,6 @@ beat_start(struct relay *relay)
 	beat->clock = (struct redis_handler){ on_clock, relay };
 	beat->end = (struct redis_handler){ on_end, relay };
 	beat->hosts = (struct redis_handler){ on_hosts, relay };
-	beat->ignored = (struct redis_handler){ on_ignored, relay };
 	beat->told = (struct redis_handler){ on_told, relay };
 	draw_instance(beat);
 	ev_timer_init(&beat->timer, on_beat, 0, SECOND);

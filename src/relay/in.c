@@ -167,14 +167,6 @@ take_batch(struct relay *relay, void *arg, bool *ring)
 	return err == ERR_OK ? store_replica_skip(relay->store, &relay->replica) : err;
 }
 
-static void
-follow_after(struct relay *relay, double seconds)
-{
-	ev_timer_stop(relay->loop, &relay->in.again);
-	ev_timer_set(&relay->in.again, seconds, 0);
-	ev_timer_start(relay->loop, &relay->in.again);
-}
-
 /* Returns after how many seconds to read on. Batch on batch would leave a worker who waits for the
  * database, and looks for it only now and then, no moment in which it is free. */
 static double
@@ -206,7 +198,7 @@ on_read(void *arg, const redisReply *reply)
 	if (reply->type == REDIS_REPLY_ARRAY)
 		pause = work_through(relay, reply);
 	if (pause > 0)
-		follow_after(relay, pause);
+		relay_timer_restart(relay, &relay->in.again, pause);
 	else
 		in_follow(relay);
 }

@@ -36,9 +36,7 @@ link_down(struct relay *relay, const char *why)
 	link->failures++;
 	link->address++; /* the next of relay_redis, if there are several */
 	forget(relay);
-	ev_timer_stop(relay->loop, &link->retry);
-	ev_timer_set(&link->retry, seconds, 0);
-	ev_timer_start(relay->loop, &link->retry);
+	relay_timer_restart(relay, &link->retry, seconds);
 }
 
 bool
@@ -51,6 +49,12 @@ link_refused(struct relay *relay, const redisReply *reply)
 	redis_why(reply, why, sizeof(why));
 	link_down(relay, why);
 	return true;
+}
+
+static void
+on_ignored(void *arg, const redisReply *reply)
+{
+	(void)link_refused(arg, reply);
 }
 
 static void
@@ -428,6 +432,7 @@ link_start(struct relay *relay)
 	link->end = (struct redis_handler){ on_end, relay };
 	link->hosts = (struct redis_handler){ on_hosts, relay };
 	link->own = (struct redis_handler){ on_own, relay };
+	link->ignored = (struct redis_handler){ on_ignored, relay };
 	ev_timer_init(&link->retry, on_retry, 0, 0);
 	link->retry.data = relay;
 	ev_timer_start(relay->loop, &link->retry);

@@ -131,20 +131,12 @@ on_turn(void *arg, int64_t n, const struct change *change)
 }
 
 static void
-report_failure(struct relay *relay, enum err err)
-{
-	if (err != ERR_OK)
-		log_error("relay.database", LOG_STR("err", err_name(err)),
-		    LOG_STR("error", store_error(relay->store)));
-}
-
-static void
 pump_in_turn(struct relay *relay)
 {
 	size_t count = room(&relay->out, WINDOW);
 
 	if (count > 0 && relay->out.cursor < relay->replica.newest)
-		report_failure(relay, store_out_after(relay->store, relay->out.cursor, count, on_turn,
+		relay_note_failure(relay, store_out_after(relay->store, relay->out.cursor, count, on_turn,
 		    relay));
 }
 
@@ -204,7 +196,7 @@ on_live(void *arg, int64_t n, struct text id)
 	if (sending.early != NULL && sending.early->n < out->cursor)
 		sending.early->n = out->cursor;
 	if (sending.early != NULL && sending.early->n < n)
-		report_failure(relay,
+		relay_note_failure(relay,
 		    store_out_of(relay->store, id, sending.early->n, n, on_early, &sending));
 	/* If there was no room for all, the rest goes first as soon as there is: a later one that came before
 	 * it would make it count for nothing. */
@@ -239,7 +231,7 @@ out_pump(struct relay *relay)
 		return;
 	judge_backlog(relay);
 	if (out->draining && out->live < relay->replica.newest)
-		report_failure(relay, store_out_ids(relay->store, out->live, LIVE_MAX, on_live, relay));
+		relay_note_failure(relay, store_out_ids(relay->store, out->live, LIVE_MAX, on_live, relay));
 	pump_in_turn(relay);
 }
 

@@ -10,10 +10,26 @@
 
 #define CAPTURE_MAX 2000 /* updates in one transaction, so that no worker waits for long */
 
+void
+relay_timer_restart(struct relay *relay, ev_timer *timer, double seconds)
+{
+	ev_timer_stop(relay->loop, timer);
+	ev_timer_set(timer, seconds, 0);
+	ev_timer_start(relay->loop, timer);
+}
+
 int64_t
 relay_redis_ms(const struct relay *relay)
 {
 	return clock_wall_us() / 1000 + relay->link.ahead_ms;
+}
+
+void
+relay_note_failure(const struct relay *relay, enum err err)
+{
+	if (err != ERR_OK)
+		log_write(err == ERR_BUSY ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "relay.database",
+		    LOG_FIELDS(LOG_STR("err", err_name(err)), LOG_STR("error", store_error(relay->store))));
 }
 
 static enum err
@@ -37,12 +53,8 @@ static void
 go_back(struct relay *relay, const struct replica *before, enum err err)
 {
 	relay->replica = *before;
-	log_write(err == ERR_BUSY ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "relay.database",
-	    LOG_FIELDS(LOG_STR("err", err_name(err)), LOG_STR("error", store_error(relay->store))));
-	err = origins_load(&relay->origins, relay->store);
-	if (err != ERR_OK)
-		log_error("relay.database", LOG_STR("err", err_name(err)),
-		    LOG_STR("error", store_error(relay->store)));
+	relay_note_failure(relay, err);
+	relay_note_failure(relay, origins_load(&relay->origins, relay->store));
 }
 
 /* Whoever only reads here never checkpoints, so we do. What fails is tried again after the next

@@ -47,6 +47,7 @@ struct relay_link {
 	char last[REPLICA_TEXT_MAX + 1];   /* the stream's last entry, then */
 	bool is_position_found; /* the entry that this host read last */
 	struct redis_handler info, entry, position, end, hosts, own;
+	struct redis_handler ignored; /* for all: of its answers only an error matters */
 	char why[160];       /* why it is down */
 	bool told;           /* that it is down was logged */
 	bool is_doubled;     /* another relay was there under our name and token: a copied database's */
@@ -92,7 +93,7 @@ struct relay_snapshot {
 	enum thing_kind kind;
 	char id[REPLICA_TEXT_MAX + 1];
 	ev_timer due;
-	struct redis_handler taken, added, ignored;
+	struct redis_handler taken, added;
 };
 
 /* vouch.c */
@@ -107,7 +108,7 @@ struct relay_vouch {
 struct relay_beat {
 	ev_timer timer;
 	unsigned count;
-	struct redis_handler clock, end, hosts, told, ignored;
+	struct redis_handler clock, end, hosts, told;
 	char last[REPLICA_TEXT_MAX + 1]; /* the stream's last entry */
 	char instance[REPLICA_TEXT_MAX + 1]; /* of this process */
 	bool is_told;    /* since the link is up, this host said how it is */
@@ -157,6 +158,12 @@ void relay_stop(struct relay *relay);
  * failure. fn may be NULL. The failure is logged. */
 typedef enum err (*relay_fn)(struct relay *relay, void *arg, bool *ring);
 enum err relay_transact(struct relay *relay, relay_fn fn, void *arg) MUST_USE;
+
+/* Logs what the database just failed with; ERR_OK: nothing. What waits for another is a warning. */
+void relay_note_failure(const struct relay *relay, enum err err);
+
+/* Has the timer, which does not repeat, fire after so many seconds, and not when it was due before. */
+void relay_timer_restart(struct relay *relay, ev_timer *timer, double seconds);
 
 /* The time in milliseconds by Redis's clock. */
 int64_t relay_redis_ms(const struct relay *relay);

@@ -55,7 +55,7 @@ snapshot_ended(struct relay *relay)
 
 	log_info("relay.snapshot-taken");
 	relay->snapshot.nonce[0] = '\0';
-	redis_send(relay->link.command, &relay->snapshot.ignored, args, countof(args));
+	redis_send(relay->link.command, &relay->link.ignored, args, countof(args));
 }
 
 /* --- giving one --- */
@@ -83,8 +83,7 @@ set_due(struct relay *relay)
 	if (snapshot->answering || snapshot->answer_count == 0)
 		return;
 	delay = snapshot->answers[0].due - ev_now(relay->loop);
-	ev_timer_set(&snapshot->due, delay > 0 ? delay : 0, 0);
-	ev_timer_start(relay->loop, &snapshot->due);
+	relay_timer_restart(relay, &snapshot->due, delay > 0 ? delay : 0);
 }
 
 void
@@ -166,7 +165,7 @@ keep_it(struct relay *relay)
 
 	answer_key(relay, "snapshot", key, sizeof(key));
 	args[1] = text_of(key);
-	redis_send(relay->link.command, &relay->snapshot.ignored, args, countof(args));
+	redis_send(relay->link.command, &relay->link.ignored, args, countof(args));
 }
 
 static void
@@ -177,8 +176,7 @@ next_chunk(struct relay *relay)
 	enum err err = store_things_after(relay->store, snapshot->kind, id, CHUNK, on_thing, relay);
 
 	if (err != ERR_OK) {
-		log_error("relay.database", LOG_STR("err", err_name(err)),
-		    LOG_STR("error", store_error(relay->store)));
+		relay_note_failure(relay, err);
 		drop_answer(relay); /* who waits for it asks again */
 		set_due(relay);
 		return;
@@ -244,12 +242,6 @@ on_due(struct ev_loop *loop, ev_timer *w, int revents)
 	redis_send(relay->link.command, &relay->snapshot.taken, args, countof(args));
 }
 
-static void
-on_ignored(void *arg, const redisReply *reply)
-{
-	(void)link_refused(arg, reply);
-}
-
 void
 snapshot_reset(struct relay *relay)
 {
@@ -266,7 +258,6 @@ snapshot_start(struct relay *relay)
 
 	snapshot->taken = (struct redis_handler){ on_taken, relay };
 	snapshot->added = (struct redis_handler){ on_added, relay };
-	snapshot->ignored = (struct redis_handler){ on_ignored, relay };
 	ev_timer_init(&snapshot->due, on_due, 0, 0);
 	snapshot->due.data = relay;
 }

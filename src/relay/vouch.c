@@ -51,9 +51,7 @@ on_thing(void *arg, int64_t n UNUSED, const struct change *change)
 static void
 wait(struct relay *relay, double seconds)
 {
-	ev_timer_stop(relay->loop, &relay->vouch.due);
-	ev_timer_set(&relay->vouch.due, seconds, 0);
-	ev_timer_start(relay->loop, &relay->vouch.due);
+	relay_timer_restart(relay, &relay->vouch.due, seconds);
 }
 
 static void
@@ -69,9 +67,7 @@ on_due(struct ev_loop *loop UNUSED, ev_timer *w, int revents UNUSED)
 		return;
 	}
 	err = store_things_after(relay->store, vouch->kind, text_of(vouch->id), CHUNK, on_thing, &piece);
-	if (err != ERR_OK)
-		log_error("relay.database", LOG_STR("err", err_name(err)),
-		    LOG_STR("error", store_error(relay->store)));
+	relay_note_failure(relay, err);
 	if (err != ERR_OK || piece.count == CHUNK)
 		wait(relay, PACE);
 	else if (vouch->count > 0)
