@@ -14,6 +14,8 @@ from bed import BUILD, PATIENCE, Closed, eventually, update
 from guides import Guide
 from hosts import Cluster, Redis
 
+PASSWORD = "very secret"
+
 
 @pytest.fixture(scope="module")
 def cluster():
@@ -38,6 +40,32 @@ def shared_session(cluster, patient=None):
     for host in cluster.hosts:
         eventually(lambda: admitted(host, session), f"{host.name} knows the session")
     return session
+
+
+def write(cluster, **members):
+    """An entry as whoever may write to Redis can write it."""
+    cluster.redis.cli("XADD", "milepost:stream", "*", *[x for pair in members.items() for x in pair])
+
+
+def batch(host, session, numbers):
+    """Updates whose messages are these numbers."""
+    updates = [{"status": "transcribing", "progress": 40, "message": str(n)} for n in numbers]
+    assert host.batch(session, updates).status == 200
+
+
+def says_all(cluster, host):
+    """Waits until Redis knows how far the host has come."""
+    sent = str(host.sql("SELECT max(n) FROM relay_out")[0][0])
+    eventually(lambda: cluster.redis.cli("HGET", "milepost:hosts", host.name).split()[2] == sent, f"{host.name} says so")
+
+
+def give_password(host):
+    """A file with the password of Redis, which is to be in no log."""
+    file = host.dir / "redis.password"
+    file.touch(0o600)
+    file.write_text(PASSWORD + "\n")
+    host.hidden.append(PASSWORD)
+    return file
 
 
 async def test_watch_here_report_there(cluster):
@@ -88,8 +116,7 @@ def test_every_update_in_order(cluster):
     a, b = cluster.hosts
     session = shared_session(cluster)
     for part in range(5):
-        updates = [{"status": "transcribing", "progress": 40, "message": f"{part * 100 + i}"} for i in range(100)]
-        assert a.batch(session, updates).status == 200
+        batch(a, session, range(part * 100, part * 100 + 100))
     eventually(lambda: len(b.messages(session)) == 500, "all arrive")
     assert b.messages(session) == [str(i) for i in range(500)] == a.messages(session)
 
@@ -203,12 +230,11 @@ def test_odd_entries(cluster):
         entry = [str(x).encode("utf-8", "surrogateescape") for pair in {**good, field: value}.items() for x in pair]
         subprocess.run(["redis-cli", "-s", cluster.redis.socket, "XADD", "milepost:stream", "*", *entry], check=True,
                        capture_output=True)
-    cluster.redis.cli("XADD", "milepost:stream", "*", "a", "b")
-    cluster.redis.cli("XADD", "milepost:stream", "*", *[x for pair in good.items() for x in pair])
+    write(cluster, a="b")
+    write(cluster, **good)
     eventually(lambda: b.newest(session) == ("uploading", 3, "hi"), "the good one arrives")
     cluster.wait_agreed()
-    b_log = (b.dir / "log" / "relay.log").read_text()
-    assert b_log.count("event=relay.odd-entry") == 16
+    assert b.relay_log().count("event=relay.odd-entry") == 16
     assert {**b.state(), "updates": None} == {**before, "updates": None}
 
 
@@ -274,7 +300,7 @@ def test_trimmed_past_a_host():
         # By hand, as "~" of so short a stream removes nothing.
         cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 3)
         c.start_relay()
-        eventually(lambda: "relay.snapshot-taken" in (c.dir / "log" / "relay.log").read_text(), "a snapshot")
+        eventually(lambda: "relay.snapshot-taken" in c.relay_log(), "a snapshot")
         cluster.wait_agreed()
         assert admitted(c, late) and not c.sql("SELECT 1 FROM user WHERE id = ?", user)
         assert c.newest(sessions[0])[2] == "of b"
@@ -289,7 +315,7 @@ def test_trimmed_by_age():
     with Cluster(1, relay_stream_age="1s") as cluster:
         a = cluster.hosts[0]
         session = a.session()
-        a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{i}"} for i in range(1000)])
+        batch(a, session, range(1000))
         eventually(lambda: a.sql("SELECT sent >= 1000 FROM relay") == [(1,)], "all is sent")
         # "~" leaves the last node of a hundred.
         eventually(lambda: int(cluster.redis.cli("XLEN", "milepost:stream")) <= 200, "the stream is trimmed", 40)
@@ -305,8 +331,7 @@ def test_stand_in():
         c.end("relay")
         assert a.report(session, "transcribing", 40, message="missed").status == 200
         eventually(lambda: b.newest(session), "it arrives at the second")
-        sent = str(a.sql("SELECT max(n) FROM relay_out")[0][0])
-        eventually(lambda: cluster.redis.cli("HGET", "milepost:hosts", "host1").split()[2] == sent, "a says so")
+        says_all(cluster, a)
         a.end("relay")
         cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
         c.start_relay()
@@ -337,8 +362,10 @@ def test_existing_databases():
         assert [b.newest(session)[2] for session in old] == [f"old {i}" for i in range(50)]
 
 
-def test_restored_backup():
-    """A host that goes back to an old copy of its database gets back what it once said itself."""
+@pytest.mark.parametrize("is_trimmed", [False, True], ids=["stream", "snapshot"])
+def test_restored_backup(is_trimmed):
+    """A host that goes back to an old copy of its database, older than the stream perhaps, learns that it said more, and
+    gets it back."""
     with Cluster(2) as cluster:
         a, b = cluster.hosts
         session = shared_session(cluster)
@@ -346,11 +373,14 @@ def test_restored_backup():
         a.ctl("backup", a.dir / "old.db")
         assert a.report(session, "transcribing", 40, message="after the backup").status == 200
         eventually(lambda: b.newest(session), "it arrives")
+        says_all(cluster, a)
         for name in ("relay", "api", "ws0"):
             a.end(name)
         for suffix in ("-wal", "-shm"):
             (a.dir / f"milepost.db{suffix}").unlink(missing_ok=True)
         os.replace(a.dir / "old.db", a.db)
+        if is_trimmed:
+            cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
         a.start_api(), a.start_ws(), a.start_relay()
         eventually(lambda: a.newest(session) == ("transcribing", 40, "after the backup"), "it is back")
         cluster.wait_here()
@@ -368,11 +398,10 @@ def test_backlog_is_overtaken():
         a.wire.cut()
         eventually(lambda: not a.is_here(), "a notices")
         for part in range(30):
-            a.batch(bulk, [{"status": "transcribing", "progress": 40, "message": f"{part * 1000 + i}"}
-                           for i in range(1000)])
+            batch(a, bulk, range(part * 1000, part * 1000 + 1000))
         assert a.report(live, "uploading", 10, message="first").status == 200
         a.wire.mend()
-        eventually(lambda: "relay.backlog" in (a.dir / "log" / "relay.log").read_text(), "the backlog drains")
+        eventually(lambda: "relay.backlog" in a.relay_log(), "the backlog drains")
         assert a.report(live, "uploading", 20, message="second").status == 200
         eventually(lambda: len(b.messages(live)) == 2, "the live one is there")
         arrived = len(b.messages(bulk))
@@ -392,10 +421,9 @@ def test_backlog_of_the_live_session():
         a.wire.cut()
         eventually(lambda: not a.is_here(), "a notices")
         for part in range(10):
-            a.batch(session, [{"status": "transcribing", "progress": 40, "message": f"{part * 1000 + i}"}
-                              for i in range(1000)])
+            batch(a, session, range(part * 1000, part * 1000 + 1000))
         a.wire.mend()
-        eventually(lambda: "relay.backlog" in (a.dir / "log" / "relay.log").read_text(), "the backlog drains")
+        eventually(lambda: "relay.backlog" in a.relay_log(), "the backlog drains")
         for i in range(10000, 10100):
             assert a.report(session, "transcribing", 40, message=str(i)).status == 200
         cluster.wait_agreed()
@@ -406,11 +434,8 @@ def test_acl():
     """A user of Redis's own with a password from a file; a wrong one is told."""
     with Cluster(1) as cluster:
         a = cluster.hosts[0]
-        password = a.dir / "redis.password"
-        password.touch(0o600)
-        password.write_text("very secret\n")
-        a.hidden.append("very secret")
-        cluster.redis.cli("ACL", "SETUSER", "milepost", "on", ">very secret", "~milepost:*", "-@all",
+        password = give_password(a)
+        cluster.redis.cli("ACL", "SETUSER", "milepost", "on", f">{PASSWORD}", "~milepost:*", "-@all",
                           *"+xadd +xread +xrange +xrevrange +xtrim +hset +hget +hgetall +set +expire +del +time +info "
                           "+auth +ping".split())
         cluster.redis.cli("ACL", "SETUSER", "default", "off")
@@ -488,15 +513,6 @@ def test_nothing_without_a_relay(bed):
 # --- what should not be, but may ---
 
 
-def log_of(host):
-    return (host.dir / "log" / "relay.log").read_text()
-
-
-def write(cluster, **members):
-    """An entry as whoever may write to Redis can write it."""
-    cluster.redis.cli("XADD", "milepost:stream", "*", *[str(x) for pair in members.items() for x in pair])
-
-
 def test_what_no_table_takes(cluster):
     """An entry that is well formed, but that a table refuses, is told and passed over: what is behind it arrives."""
     a, b = cluster.hosts
@@ -527,7 +543,7 @@ def test_newer_relay(cluster):
           begun=1, **{"from": "newer"})
     eventually(lambda: b.newest(session) == ("uploading", 3, "hi"), "what it knows arrives")
     assert b.sql("SELECT n, doubt FROM relay_host WHERE name = 'newer'") == [(4, 0)]
-    assert a.is_here() and "snapshot-wanted" not in log_of(b)
+    assert a.is_here() and "snapshot-wanted" not in b.relay_log()
 
 
 def test_one_relay_for_one_database(cluster):
@@ -564,7 +580,7 @@ def test_copied_database():
         b.ready()
         assert b.report(session, "transcribing", 40, message="of the copy").status == 200
         refused = "a copy of this database takes part under this relay_host"
-        eventually(lambda: any(refused in log_of(host) for host in (a, b)), "one is refused")
+        eventually(lambda: any(refused in host.relay_log() for host in (a, b)), "one is refused")
         eventually(lambda: sum("degraded" in host.readyz() for host in (a, b)) > 0, "it says so")
         b.end("relay")
         assert b.ctl("relay", "leave").returncode == 0
@@ -573,31 +589,6 @@ def test_copied_database():
         cluster.wait_here()
         cluster.wait_agreed(60)
         assert a.newest(session) == c.newest(session) == ("transcribing", 40, "of the copy")
-
-
-def test_restored_past_the_stream():
-    """A host that goes back to a copy older than the stream still learns that it said more, and gets it back."""
-    with Cluster(2) as cluster:
-        a, b = cluster.hosts
-        session = shared_session(cluster)
-        cluster.wait_agreed()
-        a.ctl("backup", a.dir / "old.db")
-        assert a.report(session, "transcribing", 40, message="after the backup").status == 200
-        eventually(lambda: b.newest(session), "it arrives")
-        sent = str(a.sql("SELECT max(n) FROM relay_out")[0][0])
-        eventually(lambda: cluster.redis.cli("HGET", "milepost:hosts", "host1").split()[2] == sent, "a says so")
-        for name in ("relay", "api", "ws0"):
-            a.end(name)
-        for suffix in ("-wal", "-shm"):
-            (a.dir / f"milepost.db{suffix}").unlink(missing_ok=True)
-        os.replace(a.dir / "old.db", a.db)
-        cluster.redis.cli("XTRIM", "milepost:stream", "MAXLEN", 0)
-        a.start_api(), a.start_ws(), a.start_relay()
-        eventually(lambda: a.newest(session) == ("transcribing", 40, "after the backup"), "it is back")
-        cluster.wait_here()
-        assert a.report(session, "transcribing", 50, message="and on").status == 200
-        cluster.wait_agreed()
-        assert b.newest(session)[2] == "and on"
 
 
 @pytest.mark.parametrize("is_trimmed", [False, True], ids=["stream", "snapshot"])
@@ -626,18 +617,15 @@ def test_password_is_not_told():
     """Redis repeats the arguments of a command that it does not know; nobody else does."""
     with Cluster(1) as cluster:
         a = cluster.hosts[0]
-        password = a.dir / "redis.password"
-        password.touch(0o600)
-        password.write_text("very secret\n")
-        a.hidden.append("very secret")
+        password = give_password(a)
         cluster.redis.stop()
         cluster.redis.config["rename-command"] = "AUTH nothing"
         cluster.redis.start()
         a.end("relay")
         a.write_config(relay_password_file=password)
         a.start_relay()
-        eventually(lambda: "unknown command" in log_of(a), "it is told")
-        assert "very secret" not in a.ctl("status", check=False).stdout
+        eventually(lambda: "unknown command" in a.relay_log(), "it is told")
+        assert PASSWORD not in a.ctl("status", check=False).stdout
 
 
 @pytest.mark.parametrize("is_back", [False, True], ids=["empty", "older"])

@@ -219,12 +219,9 @@ class Chaos:
                     assert stored == sorted(set(stored)), (other.name, "out of order, or twice")
                     assert stored[-1] >= promised[-1], (other.name, "lost the last", stored[-1], promised[-1])
                     lost = set(promised) - set(stored)
-                    if other is host or "relay.snapshot-taken" not in self.log(other):
+                    if other is host or "relay.snapshot-taken" not in other.relay_log():
                         assert not lost, (other.name, "lost", sorted(lost)[:10])
                     self.count["bridged by a snapshot"] += len(lost)
-
-    def log(self, host):
-        return (host.dir / "log" / "relay.log").read_text()
 
     def check_shared(self):
         """What all agreed on was answered once, on some host; and no host had anything that weighs more."""

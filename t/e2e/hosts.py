@@ -293,6 +293,9 @@ class Host(Bed):
                                " FROM relay_thing ORDER BY kind, id"),
         }
 
+    def relay_log(self):
+        return (self.dir / "log" / "relay.log").read_text()
+
     def newest(self, session):
         rows = self.sql("SELECT status, progress, message FROM event WHERE session = (SELECT number FROM session "
                         "WHERE id = ?) ORDER BY revision DESC LIMIT 1", session)
