@@ -433,6 +433,33 @@ def test_refusals_are_shown():
         bed.announced += [r"event=ws\.database.*it was removed", r"event=ws\.feed"]
 
 
+def test_refusals_by_nginx_are_shown():
+    """To any page, for they are the same for all; and when to come back."""
+    with Bed() as bed:
+        path = f"/api/sessions/{bed.session()}/events"
+
+        def refusal():
+            reply = bed.http("GET", path, Origin="https://a.example")
+            assert reply.headers["Access-Control-Allow-Origin"] == "*"
+            assert reply.headers["Access-Control-Expose-Headers"] == "Retry-After"
+            assert reply.headers["Content-Type"] == "application/problem+json" and reply.json["status"] == reply.status
+            return reply.status, reply.headers["Retry-After"]
+
+        assert bed.end("ws0") == 0
+        assert refusal() == (503, "1")
+        bed.start_ws()
+        bed.ready()
+        bed.end("nginx")
+        for name, old, new in (("http", "127.0.0.0/8 1;", ""), ("http", "::1 1;", ""), ("http", "rate=50r/s", "rate=1r/m"),
+                               ("watch", "burst=200", "burst=1")):
+            conf = bed.dir / "nginx" / f"milepost-{name}.conf"
+            assert old in conf.read_text()
+            conf.write_text(conf.read_text().replace(old, new))
+        bed.start_nginx()
+        bed.ready()
+        assert [refusal() for _ in range(3)] == [(401, None), (401, None), (429, "2")]
+
+
 def test_head(bed):
     """A refusal of HEAD has no body, also where no nginx takes it off."""
     with socket.socket(socket.AF_UNIX) as s:
