@@ -37,29 +37,13 @@ why_not_ready(const struct call *call)
 	return stats.running_ms > STUCK_MS ? "a transaction hangs" : NULL;
 }
 
-/* What is wrong without keeping this process from serving; NULL: nothing. */
-static const char *
-why_degraded(struct worker *worker, struct replica_status *status)
-{
-	if (store_replica_status(worker->store, status) != ERR_OK)
-		return NULL;
-	return replica_trouble(status, clock_wall());
-}
-
 void
 health_readyz(struct call *call)
 {
-	const char *why = why_not_ready(call), *degraded;
-	struct replica_status status;
+	const char *why = why_not_ready(call);
 
 	answer_text(call, why == NULL ? 200 : 503);
-	degraded = why == NULL ? why_degraded(call->worker, &status) : NULL;
-	if (degraded != NULL)
-		buf_printf(&call->reply->body, "ready, degraded: %s\n", degraded);
-	else if (why == NULL)
-		buf_puts(&call->reply->body, "ready\n");
-	else
-		buf_printf(&call->reply->body, "not ready: %s\n", why);
+	store_write_ready(call->worker->store, why, clock_wall(), &call->reply->body);
 }
 
 struct labelled {

@@ -53,15 +53,29 @@ resource_get(struct call *call, const char *missing, resource_write_fn write)
 		route_read_failure(call, err);
 }
 
-void
-resource_delete(struct call *call, const char *missing, commit_fn fn)
-{
+struct deletion {
 	struct id id;
+	resource_delete_fn delete;
+};
+
+/* A commit_fn. */
+static enum err
+commit_deletion(void *arg, struct store *store)
+{
+	const struct deletion *deletion = arg;
+
+	return deletion->delete(store, &deletion->id);
+}
+
+void
+resource_delete(struct call *call, const char *missing, resource_delete_fn delete)
+{
+	struct deletion deletion = { .delete = delete };
 	enum err err;
 
-	if (!resource_open(call, missing, &id))
+	if (!resource_open(call, missing, &deletion.id))
 		return;
-	err = auth_commit(call, fn, &id, 1);
+	err = auth_commit(call, commit_deletion, &deletion, 1);
 	if (err == ERR_OK || err == ERR_ABSENT)
 		call->reply->status = 204;
 	else

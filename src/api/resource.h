@@ -2,7 +2,6 @@
 #ifndef API_RESOURCE_H
 #define API_RESOURCE_H
 
-#include "api/commit.h"
 #include "api/route.h"
 #include "model/id.h"
 #include "wire/json.h"
@@ -21,8 +20,8 @@ void resource_with_json(struct call *call, resource_fn fn, void *arg);
 typedef enum err (*resource_write_fn)(struct store *store, const struct id *id, struct buf *out);
 void resource_get(struct call *call, const char *missing, resource_write_fn write);
 
-/* Serves DELETE: idempotent, so one that is gone already is as good as deleted. fn gets the struct id
- * as its argument. */
-void resource_delete(struct call *call, const char *missing, commit_fn fn);
+/* Serves DELETE: idempotent, so one that is gone already, ERR_ABSENT, is as good as deleted. */
+typedef enum err (*resource_delete_fn)(struct store *store, const struct id *id);
+void resource_delete(struct call *call, const char *missing, resource_delete_fn delete);
 
 #endif

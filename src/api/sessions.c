@@ -129,14 +129,8 @@ sessions_get(struct call *call)
 	resource_get(call, NO_SESSION, write_found);
 }
 
-static enum err
-commit_delete(void *arg, struct store *store)
-{
-	return store_session_delete(store, arg);
-}
-
 void
 sessions_delete(struct call *call)
 {
-	resource_delete(call, NO_SESSION, commit_delete);
+	resource_delete(call, NO_SESSION, store_session_delete);
 }

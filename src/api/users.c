@@ -249,14 +249,8 @@ users_get(struct call *call)
 	resource_get(call, NO_USER, write_found);
 }
 
-static enum err
-commit_delete(void *arg, struct store *store)
-{
-	return store_user_delete(store, arg);
-}
-
 void
 users_delete(struct call *call)
 {
-	resource_delete(call, NO_USER, commit_delete);
+	resource_delete(call, NO_USER, store_user_delete);
 }

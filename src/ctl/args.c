@@ -73,6 +73,14 @@ args_expect(const struct ctl *ctl, int min, int max, const char *names)
 		ctl_usage(ctl, "unexpected argument \"%s\"", ctl->argv[optind + max]);
 }
 
+struct id
+args_only_id(const struct ctl *ctl, const char *names, const char *what)
+{
+	args_no_options(ctl);
+	args_expect(ctl, 1, 1, names);
+	return args_id(ctl, what, args_at(ctl, 0));
+}
+
 const char *
 args_at(const struct ctl *ctl, int i)
 {

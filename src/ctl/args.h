@@ -29,6 +29,9 @@ void args_no_options(const struct ctl *ctl);
 /* Once the options are read: there must be from min to max arguments; names says which. */
 void args_expect(const struct ctl *ctl, int min, int max, const char *names);
 
+/* For a command without options whose one argument is an id; names and what as here and below. */
+struct id args_only_id(const struct ctl *ctl, const char *names, const char *what);
+
 /* The i-th argument, from 0; NULL: it was left out. */
 const char *args_at(const struct ctl *ctl, int i);
 

@@ -113,6 +113,31 @@ ctl_check(const struct ctl *ctl, enum err err)
 	ctl_fail("%s: %s%s", ctl->config->database, store_error(ctl->store), advice);
 }
 
+void
+ctl_check_found(const struct ctl *ctl, enum err err, const struct id *id)
+{
+	const char *kind = ctl->command->name;
+	char text[ID_TEXT_LEN + 1];
+
+	id_format(id, text);
+	if (err == ERR_ABSENT)
+		ctl_fail("no %s %s; add one with: milepostctl %s add", kind, text, kind);
+	ctl_check(ctl, err);
+}
+
+void
+ctl_check_new(const struct ctl *ctl, enum err err, const struct id *id)
+{
+	const char *kind = ctl->command->name;
+	char text[ID_TEXT_LEN + 1];
+
+	id_format(id, text);
+	if (err == ERR_OK)
+		ctl_fail("there is a %s %s already; change it with: milepostctl %s set", kind, text, kind);
+	if (err != ERR_ABSENT)
+		ctl_check(ctl, err);
+}
+
 int
 ctl_directory(const char *path, struct buf *name)
 {

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "base/config.h"
 #include "base/err.h"
+#include "model/id.h"
 #include "store/store.h"
 
 #define EXIT_USAGE 2
@@ -57,6 +58,11 @@ void ctl_open(struct ctl *ctl, enum store_mode mode);
 
 /* Fails with what the store said, unless err is ERR_OK. */
 void ctl_check(const struct ctl *ctl, enum err err);
+
+/* The same for what was to be found, or not to be there, of the kind that the command is named after: a
+ * user or a session with this id. */
+void ctl_check_found(const struct ctl *ctl, enum err err, const struct id *id);
+void ctl_check_new(const struct ctl *ctl, enum err err, const struct id *id);
 
 /* The directory that a path lies in, appended to name. Returns 0, or the errno that tells why there
  * is no such directory. */

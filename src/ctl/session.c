@@ -32,37 +32,19 @@ read_patient(const struct ctl *ctl, struct session *session)
 	return given;
 }
 
-static void
-find(const struct ctl *ctl, const struct id *id, struct session *out)
-{
-	enum err err = store_session_find(ctl->store, id, out);
-	char text[ID_TEXT_LEN + 1];
-
-	id_format(id, text);
-	if (err == ERR_ABSENT)
-		ctl_fail("no session %s; add one with: milepostctl session add", text);
-	ctl_check(ctl, err);
-}
-
 static int
 add(struct ctl *ctl)
 {
 	struct session session = { .has_patient = false }, old;
 	char text[ID_TEXT_LEN + 1];
 	bool created;
-	enum err err;
 
 	read_patient(ctl, &session);
 	session.id = args_id_or_new(ctl, "the session", args_at(ctl, 0));
 	id_format(&session.id, text);
 	ctl_open(ctl, STORE_BRIEF);
 	ctl_begin(ctl);
-	err = store_session_find(ctl->store, &session.id, &old);
-	if (err == ERR_OK)
-		ctl_fail("there is a session %s already; change it with: milepostctl session set",
-		    text);
-	if (err != ERR_ABSENT)
-		ctl_check(ctl, err);
+	ctl_check_new(ctl, store_session_find(ctl->store, &session.id, &old), &session.id);
 	ctl_check(ctl, store_session_put(ctl->store, &session, &created));
 	ctl_commit(ctl);
 	puts(text);
@@ -80,7 +62,7 @@ set(struct ctl *ctl)
 	session.id = args_id(ctl, "the session", args_at(ctl, 0));
 	ctl_open(ctl, STORE_BRIEF);
 	ctl_begin(ctl);
-	find(ctl, &session.id, &old);
+	ctl_check_found(ctl, store_session_find(ctl->store, &session.id, &old), &session.id);
 	ctl_check(ctl, store_session_put(ctl->store, &session, &created));
 	ctl_commit(ctl);
 	return EXIT_SUCCESS;
@@ -89,16 +71,11 @@ set(struct ctl *ctl)
 static int
 delete(struct ctl *ctl)
 {
-	struct session session;
-	struct id id;
+	struct id id = args_only_id(ctl, "a session's id", "the session");
 
-	args_no_options(ctl);
-	args_expect(ctl, 1, 1, "a session's id");
-	id = args_id(ctl, "the session", args_at(ctl, 0));
 	ctl_open(ctl, STORE_BRIEF);
 	ctl_begin(ctl);
-	find(ctl, &id, &session);
-	ctl_check(ctl, store_session_delete(ctl->store, &id));
+	ctl_check_found(ctl, store_session_delete(ctl->store, &id), &id);
 	ctl_commit(ctl);
 	return EXIT_SUCCESS;
 }
@@ -164,13 +141,10 @@ show(struct ctl *ctl)
 	struct buf out = BUF_INIT(CTL_OUTPUT_MAX);
 	struct session session;
 	struct progress progress;
-	struct id id;
+	struct id id = args_only_id(ctl, "a session's id", "the session");
 
-	args_no_options(ctl);
-	args_expect(ctl, 1, 1, "a session's id");
-	id = args_id(ctl, "the session", args_at(ctl, 0));
 	ctl_open(ctl, STORE_READ);
-	find(ctl, &id, &session);
+	ctl_check_found(ctl, store_session_find(ctl->store, &id, &session), &id);
 	write_session(&out, &session);
 	if (find_newest(ctl, &session, &progress))
 		write_progress(&out, &progress);

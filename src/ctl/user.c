@@ -102,18 +102,6 @@ put(const struct ctl *ctl, struct user *user, const struct changes *changes)
 	ctl_check(ctl, err);
 }
 
-static void
-find(const struct ctl *ctl, const struct id *id, struct user *out)
-{
-	enum err err = store_user_find(ctl->store, id, out);
-	char text[ID_TEXT_LEN + 1];
-
-	id_format(id, text);
-	if (err == ERR_ABSENT)
-		ctl_fail("no user %s; add one with: milepostctl user add", text);
-	ctl_check(ctl, err);
-}
-
 static int
 add(struct ctl *ctl)
 {
@@ -127,7 +115,6 @@ add(struct ctl *ctl)
 	struct changes changes;
 	struct user user = { .active = true }, old;
 	char text[ID_TEXT_LEN + 1];
-	enum err err;
 
 	read_changes(ctl, longs, &changes);
 	if (changes.role == ROLE_NONE)
@@ -137,11 +124,7 @@ add(struct ctl *ctl)
 	ctl_open(ctl, STORE_BRIEF);
 	read_password(&changes);
 	ctl_begin(ctl);
-	err = store_user_find(ctl->store, &user.id, &old);
-	if (err == ERR_OK)
-		ctl_fail("there is a user %s already; change it with: milepostctl user set", text);
-	if (err != ERR_ABSENT)
-		ctl_check(ctl, err);
+	ctl_check_new(ctl, store_user_find(ctl->store, &user.id, &old), &user.id);
 	put(ctl, &user, &changes);
 	ctl_commit(ctl);
 	puts(text);
@@ -172,7 +155,7 @@ set(struct ctl *ctl)
 	ctl_open(ctl, STORE_BRIEF);
 	read_password(&changes);
 	ctl_begin(ctl);
-	find(ctl, &id, &user);
+	ctl_check_found(ctl, store_user_find(ctl->store, &id, &user), &id);
 	put(ctl, &user, &changes);
 	ctl_commit(ctl);
 	buf_fini(&changes.hash);
@@ -185,13 +168,10 @@ show(struct ctl *ctl)
 	struct buf out = BUF_INIT(CTL_OUTPUT_MAX);
 	char text[ID_TEXT_LEN + 1];
 	struct user user;
-	struct id id;
+	struct id id = args_only_id(ctl, "a user's id", "the user");
 
-	args_no_options(ctl);
-	args_expect(ctl, 1, 1, "a user's id");
-	id = args_id(ctl, "the user", args_at(ctl, 0));
 	ctl_open(ctl, STORE_READ);
-	find(ctl, &id, &user);
+	ctl_check_found(ctl, store_user_find(ctl->store, &id, &user), &id);
 	id_format(&user.id, text);
 	buf_printf(&out, "id        %s\n", text);
 	buf_printf(&out, "role      %s\n", role_name(user.role));
@@ -207,16 +187,11 @@ show(struct ctl *ctl)
 static int
 delete(struct ctl *ctl)
 {
-	struct user user;
-	struct id id;
+	struct id id = args_only_id(ctl, "a user's id", "the user");
 
-	args_no_options(ctl);
-	args_expect(ctl, 1, 1, "a user's id");
-	id = args_id(ctl, "the user", args_at(ctl, 0));
 	ctl_open(ctl, STORE_BRIEF);
 	ctl_begin(ctl);
-	find(ctl, &id, &user);
-	ctl_check(ctl, store_user_delete(ctl->store, &id));
+	ctl_check_found(ctl, store_user_delete(ctl->store, &id), &id);
 	ctl_commit(ctl);
 	return EXIT_SUCCESS;
 }

@@ -303,3 +303,21 @@ replica_trouble(const struct replica_status *status, int64_t now)
 		return "milepost-relay waits for a snapshot of what it has missed";
 	return NULL;
 }
+
+void
+store_write_ready(struct store *store, const char *why_not, int64_t now, struct buf *out)
+{
+	const char *trouble = NULL;
+	struct replica_status status;
+
+	if (why_not != NULL) {
+		buf_printf(out, "not ready: %s\n", why_not);
+		return;
+	}
+	if (store_replica_status(store, &status) == ERR_OK)
+		trouble = replica_trouble(&status, now);
+	if (trouble != NULL)
+		buf_printf(out, "ready, degraded: %s\n", trouble);
+	else
+		buf_puts(out, "ready\n");
+}

@@ -11,6 +11,7 @@
 #define STORE_REPLICA_H
 
 #include "base/attr.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "model/merge.h"
 #include "store/store.h"
@@ -143,5 +144,9 @@ enum err store_replica_status(struct store *store, struct replica_status *out) M
 /* What is wrong with the relay at this time, in one sentence; NULL: nothing, or there is none to be
  * had. The text is borrowed from status, or static. */
 const char *replica_trouble(const struct replica_status *status, int64_t now);
+
+/* Appends the line by which a program says whether it is ready: why it is not, or if that is NULL, what is wrong
+ * with the relay, which keeps no program from serving. */
+void store_write_ready(struct store *store, const char *why_not, int64_t now, struct buf *out);
 
 #endif

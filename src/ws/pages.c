@@ -37,29 +37,13 @@ why_not_ready(struct server *server)
 	return NULL;
 }
 
-/* What is wrong without keeping this process from serving; NULL: nothing. */
-static const char *
-why_degraded(struct server *server, struct replica_status *status)
-{
-	if (store_replica_status(server->store, status) != ERR_OK)
-		return NULL;
-	return replica_trouble(status, clock_wall());
-}
-
 void
 pages_readyz(struct conn *conn)
 {
 	struct buf body = BUF_INIT(256);
-	struct replica_status status;
 	const char *why = why_not_ready(conn->server);
-	const char *degraded = why == NULL ? why_degraded(conn->server, &status) : NULL;
 
-	if (degraded != NULL)
-		buf_printf(&body, "ready, degraded: %s\n", degraded);
-	else if (why == NULL)
-		buf_puts(&body, "ready\n");
-	else
-		buf_printf(&body, "not ready: %s\n", why);
+	store_write_ready(conn->server->store, why, clock_wall(), &body);
 	answer_page(conn, why == NULL ? 200 : 503, "text/plain; charset=utf-8", &body);
 }
 

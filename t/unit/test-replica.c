@@ -767,6 +767,17 @@ on_host(void *arg, const struct replica_host *host)
 	*out = *host;
 }
 
+/* What a program says of itself a minute later. */
+static void
+assert_ready(struct host *host, const char *why_not, const char *line)
+{
+	struct buf out = BUF_INIT(256);
+
+	store_write_ready(host->store, why_not, NOW + 60, &out);
+	assert_string_equal(buf_cstr(&out), line);
+	buf_fini(&out);
+}
+
 static void
 test_status(void **state)
 {
@@ -782,6 +793,7 @@ test_status(void **state)
 	ok(a, store_replica_state(a->store, true, "", NOW + 60));
 	ok(a, store_replica_status(a->store, &status));
 	assert_null(replica_trouble(&status, NOW + 60));
+	assert_ready(a, NULL, "ready\n");
 	assert_int_equal(status.since, NOW + 60);
 	ok(a, store_replica_state(a->store, true, "", NOW + 61));
 	ok(a, store_host_heard(a->store, text_of("b"), 12, true));
@@ -789,6 +801,8 @@ test_status(void **state)
 	ok(a, store_replica_status(a->store, &status));
 	assert_int_equal(status.since, NOW + 60);
 	assert_non_null(strstr(replica_trouble(&status, NOW + 61), "snapshot"));
+	assert_ready(a, NULL, "ready, degraded: milepost-relay waits for a snapshot of what it has missed\n");
+	assert_ready(a, "the feed is behind", "not ready: the feed is behind\n");
 	ok(a, store_host_each(a->store, on_host, &host));
 	assert_int_equal(host.n, 12);
 	assert_int_equal(host.lag_ms, 7);
