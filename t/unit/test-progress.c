@@ -97,6 +97,16 @@ letter(const struct result *result)
 	return 'I';
 }
 
+/* The same, where it is known how it ends. */
+static struct result
+expect(char expected, int stage, const struct progress *current, const struct update *update)
+{
+	struct result result = decide(stage, current, update);
+
+	assert_int_equal(letter(&result), expected);
+	return result;
+}
+
 /* A progress in the middle of each stage. */
 static const int middles[STAGES] = { 10, 40, 60, 80, 100, 40 };
 
@@ -251,10 +261,9 @@ test_failing(void **state)
 {
 	struct progress current = current_of(TRANSCRIBING, 45);
 	struct update update = update_of(FAILED, PROGRESS_NONE);
-	struct result result = decide(FAILED, &current, &update);
+	struct result result = expect('C', FAILED, &current, &update);
 
 	(void)state;
-	assert_int_equal(letter(&result), 'C');
 	assert_int_equal(result.next.progress, 45);
 	assert_int_equal(result.next.outcome, OUTCOME_FAILED);
 	assert_true(text_is(result.next.error, "no audio"));
@@ -262,8 +271,7 @@ test_failing(void **state)
 	/* It may say any progress itself, a lower one included. */
 	for (int progress = 0; progress <= 100; progress++) {
 		update.progress = progress;
-		result = decide(FAILED, &current, &update);
-		assert_int_equal(letter(&result), 'C');
+		result = expect('C', FAILED, &current, &update);
 		assert_int_equal(result.next.progress, progress);
 	}
 }
@@ -319,17 +327,14 @@ test_blind_retry(void **state)
 	for (int of = 0; of < STAGES; of++) {
 		struct progress current = current_of(of, middles[of]);
 		struct update update = update_of(of, middles[of]);
-		struct result result = decide(of, &current, &update);
 
-		assert_int_equal(letter(&result), 'S');
+		expect('S', of, &current, &update);
 		/* The default, written out, is the same as left out. */
 		update.message = stages[of].message;
-		result = decide(of, &current, &update);
-		assert_int_equal(letter(&result), 'S');
+		expect('S', of, &current, &update);
 		if (stages[of].fallback != PROGRESS_NONE) {
 			update.progress = PROGRESS_NONE;
-			result = decide(of, &current, &update);
-			assert_int_equal(letter(&result), 'S');
+			expect('S', of, &current, &update);
 		}
 	}
 }
@@ -340,31 +345,25 @@ test_blind_retry_of_a_failure(void **state)
 {
 	struct progress running = current_of(TRANSCRIBING, 45), current;
 	struct update update = update_of(FAILED, PROGRESS_NONE);
-	struct result result = decide(FAILED, &running, &update);
+	struct result result = expect('C', FAILED, &running, &update);
 
 	(void)state;
-	assert_int_equal(letter(&result), 'C');
 	current = result.next;
 	current.revision = 8;
-	result = decide(FAILED, &current, &update);
-	assert_int_equal(letter(&result), 'S');
+	result = expect('S', FAILED, &current, &update);
 	update.progress = 45;
-	result = decide(FAILED, &current, &update);
-	assert_int_equal(letter(&result), 'S');
+	result = expect('S', FAILED, &current, &update);
 	/* Another error is another failure, of a new run that got nowhere. */
 	update = update_of(FAILED, PROGRESS_NONE);
 	update.error = text_of("no disk");
-	result = decide(FAILED, &current, &update);
-	assert_int_equal(letter(&result), 'N');
+	result = expect('N', FAILED, &current, &update);
 	assert_int_equal(result.next.progress, 0);
 	/* And so is one that says another progress, or restart. */
 	update = update_of(FAILED, 44);
-	result = decide(FAILED, &current, &update);
-	assert_int_equal(letter(&result), 'N');
+	result = expect('N', FAILED, &current, &update);
 	update = update_of(FAILED, PROGRESS_NONE);
 	update.restart = true;
-	result = decide(FAILED, &current, &update);
-	assert_int_equal(letter(&result), 'N');
+	result = expect('N', FAILED, &current, &update);
 	assert_int_equal(result.next.progress, 0);
 }
 
@@ -374,35 +373,27 @@ test_nearly_a_retry(void **state)
 {
 	struct progress current = current_of(TRANSCRIBING, 45);
 	struct update update = update_of(TRANSCRIBING, 45);
-	struct result result;
 
 	(void)state;
 	current.eta = 30;
-	result = decide(TRANSCRIBING, &current, &update);
-	assert_int_equal(letter(&result), 'C');
+	expect('C', TRANSCRIBING, &current, &update);
 	update.eta = 30;
-	result = decide(TRANSCRIBING, &current, &update);
-	assert_int_equal(letter(&result), 'S');
+	expect('S', TRANSCRIBING, &current, &update);
 	update.eta = 29;
-	result = decide(TRANSCRIBING, &current, &update);
-	assert_int_equal(letter(&result), 'C');
+	expect('C', TRANSCRIBING, &current, &update);
 	update.eta = 30;
 	update.message = text_of("going ");
-	result = decide(TRANSCRIBING, &current, &update);
-	assert_int_equal(letter(&result), 'C');
+	expect('C', TRANSCRIBING, &current, &update);
 	update.message = text_of("");
-	result = decide(TRANSCRIBING, &current, &update);
-	assert_int_equal(letter(&result), 'C');
+	expect('C', TRANSCRIBING, &current, &update);
 	update.message = text_of(NULL);
 	update.progress = 46;
-	result = decide(TRANSCRIBING, &current, &update);
-	assert_int_equal(letter(&result), 'C');
+	expect('C', TRANSCRIBING, &current, &update);
 	/* Equal but for the status. */
 	current = current_of(TRANSCRIBED, 60);
 	update = update_of(EXTRACTING, 60);
 	update.message = current.message;
-	result = decide(EXTRACTING, &current, &update);
-	assert_int_equal(letter(&result), 'C');
+	expect('C', EXTRACTING, &current, &update);
 }
 
 /* restart=true, sent again: the same only while the run that it began has but this update. */
@@ -411,18 +402,14 @@ test_retry_of_a_restart(void **state)
 {
 	struct progress current = current_of(UPLOADING, 5);
 	struct update update = update_of(UPLOADING, 5);
-	struct result result;
 
 	(void)state;
 	update.restart = true;
-	result = decide(UPLOADING, &current, &update);
-	assert_int_equal(letter(&result), 'N');
+	expect('N', UPLOADING, &current, &update);
 	current.run = current.revision;
-	result = decide(UPLOADING, &current, &update);
-	assert_int_equal(letter(&result), 'S');
+	expect('S', UPLOADING, &current, &update);
 	update.progress = 6;
-	result = decide(UPLOADING, &current, &update);
-	assert_int_equal(letter(&result), 'N');
+	expect('N', UPLOADING, &current, &update);
 }
 
 static void

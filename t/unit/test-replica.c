@@ -312,6 +312,15 @@ expect_same(struct host *a, struct host *b)
 	free(y);
 }
 
+/* All to the first two hosts, which then show the same. */
+static void
+deliver_to_both(struct bed *bed)
+{
+	for (size_t i = 0; i < 2; i++)
+		deliver(bed, &bed->hosts[i], 0, bed->count);
+	expect_same(&bed->hosts[0], &bed->hosts[1]);
+}
+
 static int64_t
 number(struct host *host, const char *query)
 {
@@ -514,9 +523,7 @@ test_labels(void **state)
 	ok(b, store_key_new(b->store, SCOPE_WORKER, text_of("pipeline"), text, &key));
 	collect(bed, a);
 	collect(bed, b);
-	deliver(bed, a, 0, bed->count);
-	deliver(bed, b, 0, bed->count);
-	expect_same(a, b);
+	deliver_to_both(bed);
 	assert_int_equal(number(a, "SELECT count(*) FROM user WHERE email IS NULL"), 1);
 	assert_int_equal(number(a, "SELECT count(*) FROM key WHERE name = 'pipeline'"), 1);
 	assert_int_equal(number(a, "SELECT count(*) FROM key WHERE name GLOB 'pipeline~*'"), 1);
@@ -614,9 +621,7 @@ test_permutations_of_updates(void **state)
 	assert_int_equal(bed->count, 7);
 	expect_all_orders_alike(bed, 0);
 	/* And the two agree with each other. */
-	deliver(bed, a, 0, bed->count);
-	deliver(bed, b, 0, bed->count);
-	expect_same(a, b);
+	deliver_to_both(bed);
 	expect_current(a, one, "uploading", 0);
 }
 
@@ -641,9 +646,7 @@ test_permutations_of_lives(void **state)
 	collect(bed, b);
 	assert_int_equal(bed->count, 7);
 	expect_all_orders_alike(bed, 1);
-	deliver(bed, a, 0, bed->count);
-	deliver(bed, b, 0, bed->count);
-	expect_same(a, b);
+	deliver_to_both(bed);
 	expect_current(b, one, "uploading", 1);
 }
 
@@ -667,9 +670,7 @@ test_permutations_of_labels(void **state)
 	collect(bed, a);
 	assert_int_equal(bed->count, 7);
 	expect_all_orders_alike(bed, 1);
-	deliver(bed, a, 0, bed->count);
-	deliver(bed, b, 0, bed->count);
-	expect_same(a, b);
+	deliver_to_both(bed);
 }
 
 /* More changes than the authority log keeps: then everything is compared. */
