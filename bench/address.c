@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -90,14 +91,23 @@ address_connect(const struct address *address)
 	return fd;
 }
 
-int
-address_listen(const struct address *address)
+static void NORETURN
+on_term(int sig)
 {
-	int fd = open_socket(address);
+	(void)sig;
+	_exit(EXIT_SUCCESS);
+}
 
-	if (address->sockaddr.ss_family == AF_UNIX)
-		unlink(((const struct sockaddr_un *)&address->sockaddr)->sun_path);
-	if (bind(fd, (const struct sockaddr *)&address->sockaddr, address->len) != 0 ||
+int
+address_listen(const char *text)
+{
+	struct address address = address_parse(text);
+	int fd = open_socket(&address);
+
+	signal(SIGTERM, on_term);
+	if (address.sockaddr.ss_family == AF_UNIX)
+		unlink(((const struct sockaddr_un *)&address.sockaddr)->sun_path);
+	if (bind(fd, (const struct sockaddr *)&address.sockaddr, address.len) != 0 ||
 	    listen(fd, BACKLOG) != 0 || fd_nonblocking(fd) != ERR_OK)
 		fatal("listen: %s", strerror(errno));
 	return fd;

@@ -279,9 +279,7 @@ deliver_run(struct load *load)
 	struct usage before, after;
 	int64_t from_us, us;
 
-	d.updates = calloc(UNDELIVERED_MAX, sizeof(*d.updates));
-	if (d.updates == NULL)
-		fatal("no memory");
+	d.updates = xcalloc(UNDELIVERED_MAX, sizeof(*d.updates));
 	d.watchers = (struct watchers){ .arg = &d, .on_text = on_text };
 	load_open_watchers(load, &d.watchers);
 	d.posters = (struct posters){ .loop = &load->loop, .address = load->post, .arg = &d,

@@ -23,4 +23,24 @@ fatal(const char *format, ...)
 	exit(EXIT_FAILURE);
 }
 
+/* As calloc and realloc, but never NULL. */
+static inline void *
+xcalloc(size_t count, size_t size)
+{
+	void *data = calloc(count, size);
+
+	if (data == NULL)
+		fatal("no memory");
+	return data;
+}
+
+static inline void *
+xrealloc(void *data, size_t size)
+{
+	data = realloc(data, size);
+	if (data == NULL)
+		fatal("no memory");
+	return data;
+}
+
 #endif

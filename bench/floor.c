@@ -75,9 +75,7 @@ group_of(struct text id_text)
 	group = map_get(&server.groups, id.bytes);
 	if (group != NULL)
 		return group;
-	group = calloc(1, sizeof(*group));
-	if (group == NULL)
-		fatal("no memory");
+	group = xcalloc(1, sizeof(*group));
 	group->id = id;
 	if (map_put(&server.groups, group) != ERR_OK)
 		fatal("no memory");
@@ -180,10 +178,7 @@ serve(struct peer *peer, char *data, size_t len)
 static void
 hold(struct peer *peer, const char *data, size_t len)
 {
-	free(peer->held);
-	peer->held = malloc(len);
-	if (peer->held == NULL)
-		fatal("no memory");
+	peer->held = xrealloc(peer->held, len);
 	memcpy(peer->held, data, len);
 	peer->held_len = len;
 }
@@ -228,10 +223,8 @@ on_listener(struct source *source, uint32_t events)
 	(void)source;
 	(void)events;
 	while ((fd = accept4(server.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK)) >= 0) {
-		struct peer *peer = calloc(1, sizeof(*peer));
+		struct peer *peer = xcalloc(1, sizeof(*peer));
 
-		if (peer == NULL)
-			fatal("no memory");
 		peer->source.on_ready = on_peer;
 		peer->fd = fd;
 		loop_add(&server.loop, fd, &peer->source, EPOLLIN);
@@ -240,27 +233,16 @@ on_listener(struct source *source, uint32_t events)
 		fatal("accept: %s", strerror(errno));
 }
 
-static void NORETURN
-on_term(int sig)
-{
-	(void)sig;
-	_exit(EXIT_SUCCESS);
-}
-
 int
 main(int argc, char **argv)
 {
-	struct address address;
-
 	if (argc != 2)
 		fatal("usage: floor unix:PATH|tcp:ADDRESS:PORT");
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGTERM, on_term);
 	fd_raise_limit();
 	loop_init(&server.loop);
 	map_init(&server.groups, 0);
-	address = address_parse(argv[1]);
-	server.fd = address_listen(&address);
+	server.fd = address_listen(argv[1]);
 	server.source.on_ready = on_listener;
 	loop_add(&server.loop, server.fd, &server.source, EPOLLIN);
 	for (;;)

@@ -122,9 +122,7 @@ read_sessions(struct load *load, const char *path)
 			fatal("%s: \"%s\" is not a session's id", path, line);
 		if (load->session_count == cap) {
 			cap = cap == 0 ? 1024 : 2 * cap;
-			load->sessions = realloc(load->sessions, cap * sizeof(*load->sessions));
-			if (load->sessions == NULL)
-				fatal("no memory");
+			load->sessions = xrealloc(load->sessions, cap * sizeof(*load->sessions));
 		}
 		memcpy(load->sessions[load->session_count++], line, sizeof(load->sessions[0]));
 	}

@@ -10,9 +10,7 @@
 #include <fcgiapp.h>
 #include <fcntl.h>
 #include <pthread.h>
-#include <signal.h>
 #include <string.h>
-#include <unistd.h>
 
 #define THREADS_MAX 1024
 
@@ -36,18 +34,10 @@ serve(void *arg)
 	fatal("FCGX_Accept_r: %d", rc);
 }
 
-static void NORETURN
-on_term(int sig)
-{
-	(void)sig;
-	_exit(EXIT_SUCCESS);
-}
-
 int
 main(int argc, char **argv)
 {
 	unsigned long long threads;
-	struct address address;
 	pthread_t thread;
 	int fd;
 
@@ -55,9 +45,7 @@ main(int argc, char **argv)
 		fatal("usage: null-fcgi unix:PATH THREADS");
 	if (FCGX_Init() != 0)
 		fatal("FCGX_Init fails");
-	signal(SIGTERM, on_term);
-	address = address_parse(argv[1]);
-	fd = address_listen(&address);
+	fd = address_listen(argv[1]);
 	/* libfcgi's accept is to wait. */
 	if (fcntl(fd, F_SETFL, 0) != 0)
 		fatal("fcntl: %s", strerror(errno));

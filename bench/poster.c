@@ -33,9 +33,7 @@ close_connection(struct poster *p)
 void
 posters_init(struct posters *posters, size_t count)
 {
-	posters->all = calloc(count, sizeof(*posters->all));
-	if (posters->all == NULL)
-		fatal("no memory");
+	posters->all = xcalloc(count, sizeof(*posters->all));
 	posters->count = count;
 	for (size_t i = 0; i < count; i++) {
 		posters->all[i] = (struct poster){ .source.on_ready = on_ready, .group = posters };

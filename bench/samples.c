@@ -8,9 +8,7 @@ samples_add(struct samples *samples, int64_t us)
 {
 	if (samples->count == samples->cap) {
 		samples->cap = samples->cap == 0 ? 4096 : 2 * samples->cap;
-		samples->us = realloc(samples->us, samples->cap * sizeof(*samples->us));
-		if (samples->us == NULL)
-			fatal("no memory");
+		samples->us = xrealloc(samples->us, samples->cap * sizeof(*samples->us));
 	}
 	samples->us[samples->count++] = us < 0 ? 0 : us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
 }

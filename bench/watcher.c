@@ -21,9 +21,7 @@ static void on_ready(struct source *source, uint32_t events);
 void
 watchers_init(struct watchers *watchers, size_t count)
 {
-	watchers->all = calloc(count, sizeof(*watchers->all));
-	if (watchers->all == NULL)
-		fatal("no memory");
+	watchers->all = xcalloc(count, sizeof(*watchers->all));
 	watchers->count = count;
 	for (size_t i = 0; i < count; i++)
 		watchers->all[i] = (struct watcher){
@@ -168,9 +166,7 @@ take(struct watcher *w, const char *data, size_t len)
 static void
 hold(struct watcher *w, const char *data, size_t len)
 {
-	w->held = len > 0 ? realloc(w->held, len) : (free(w->held), NULL);
-	if (len > 0 && w->held == NULL)
-		fatal("no memory");
+	w->held = len > 0 ? xrealloc(w->held, len) : (free(w->held), NULL);
 	if (len > 0)
 		memcpy(w->held, data, len);
 	w->held_len = len;
