@@ -1,13 +1,10 @@
 """milepostctl: every command does what its manual says, and its errors name what is wrong."""
 import concurrent.futures
-import json
 import os
 import pty
 import re
 import subprocess
 import uuid
-
-import pytest
 
 from bed import BUILD, Bed, eventually
 
@@ -171,10 +168,7 @@ def test_prune_beside_workers(bed):
     """While much is pruned every update is taken, and of the old ones just the newest of each session stays."""
     old, session = bed.session(), bed.session()
     bed.report(old, "uploading", 1)
-    bed.sql("INSERT INTO event (session, run, status, rank, outcome, progress, message, updated_at, created_at) "
-            "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 30000) "
-            "SELECT e.session, e.run, e.status, e.rank, e.outcome, e.progress, n.i, 1, 1 FROM n, "
-            "(SELECT * FROM event WHERE session = (SELECT number FROM session WHERE id = ?)) e", old)
+    bed.copies(old, 30000, message="i", updated_at="1", created_at="1")
     replies = []
     with concurrent.futures.ThreadPoolExecutor() as pool:
         pruning = pool.submit(bed.ctl, "prune", "--older-than", "1h")

@@ -71,52 +71,54 @@ def test_limits(bed, name):
         assert int(status["Umask"], 8) & 0o007 == 0o007
 
 
+UNLIMITED = "--core=unlimited:unlimited"
+
+
 def cores_in(folder):
     return list(folder.glob("core*"))
+
+
+@pytest.fixture
+def core_dir(tmp_path):
+    """A folder in which a crash leaves a core file, where it may."""
+    subprocess.run(["prlimit", UNLIMITED, "sh", "-c", "kill -SEGV $$"], cwd=tmp_path, capture_output=True)
+    if not cores_in(tmp_path):
+        pytest.skip("this system leaves core files nowhere, or elsewhere")
+    for core in cores_in(tmp_path):
+        core.unlink()
+    return tmp_path
 
 
 @plain_only
 @as_root_only
 @pytest.mark.parametrize("name", PROGRAMS)
 @pytest.mark.parametrize("sig", [signal.SIGSEGV, signal.SIGABRT])
-def test_no_core(tmp_path, name, sig):
+def test_no_core(core_dir, name, sig):
     """Not even where the limit is raised from outside does a crash leave what was in memory."""
-    unlimited = "--core=unlimited:unlimited"
-    subprocess.run(["prlimit", unlimited, "sh", "-c", "kill -SEGV $$"], cwd=tmp_path, capture_output=True)
-    if not cores_in(tmp_path):
-        pytest.skip("this system leaves core files nowhere, or elsewhere")
-    for core in cores_in(tmp_path):
-        core.unlink()
     with Bed() as bed:
         assert bed.end(name) == 0
         socket_path = bed.dir / "api.sock" if name == "api" else bed.ws_socket()
-        proc = bed.start(name, "env", "-C", tmp_path, "prlimit", unlimited, BUILD / PROGRAMS[name], "-s", socket_path)
+        proc = bed.start(name, "env", "-C", core_dir, "prlimit", UNLIMITED, BUILD / PROGRAMS[name], "-s", socket_path)
         eventually(lambda: listens(socket_path), "it listens")
         bed.ready()
         # As root would where something goes wrong; not every container lets it.
-        subprocess.run(["prlimit", "--pid", str(proc.pid), unlimited], capture_output=True)
+        subprocess.run(["prlimit", "--pid", str(proc.pid), UNLIMITED], capture_output=True)
         assert bed.end(name, sig) == -sig
-        assert not cores_in(tmp_path)
+        assert not cores_in(core_dir)
 
 
 @plain_only
 @as_root_only
-def test_no_core_of_milepostctl(bed, tmp_path):
+def test_no_core_of_milepostctl(bed, core_dir):
     """Nor does milepostctl, which has keys and passwords, too."""
-    unlimited = "--core=unlimited:unlimited"
-    subprocess.run(["prlimit", unlimited, "sh", "-c", "kill -SEGV $$"], cwd=tmp_path, capture_output=True)
-    if not cores_in(tmp_path):
-        pytest.skip("this system leaves core files nowhere, or elsewhere")
-    for core in cores_in(tmp_path):
-        core.unlink()
     session = bed.session()
     bed.report(session, "uploading", 1)
-    proc = subprocess.Popen(["prlimit", unlimited, BUILD / "milepostctl", "-c", bed.conf, "watch", session],
-                            cwd=tmp_path, stdout=subprocess.PIPE)
+    proc = subprocess.Popen(["prlimit", UNLIMITED, BUILD / "milepostctl", "-c", bed.conf, "watch", session],
+                            cwd=core_dir, stdout=subprocess.PIPE)
     assert b"uploading" in proc.stdout.readline()
     proc.send_signal(signal.SIGSEGV)
     proc.communicate(timeout=20)
-    assert proc.returncode == -signal.SIGSEGV and not cores_in(tmp_path)
+    assert proc.returncode == -signal.SIGSEGV and not cores_in(core_dir)
 
 
 async def test_all_goes_on():

@@ -17,19 +17,6 @@ def bed():
         yield bed
 
 
-@pytest.fixture(scope="module")
-def chromium(bed):
-    with Browser.of(bed) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium):
-    """A fresh tab. At its end no script may have failed, and nothing have tried what the policy forbids."""
-    with chromium.fresh():
-        yield chromium
-
-
 # --- what is shown ---
 
 

@@ -5,7 +5,7 @@ import pytest
 from selenium.webdriver.common.keys import Keys
 
 from bed import TOP, Bed, eventually
-from browser import Browser, contrast
+from browser import contrast
 
 PASSWORD = "correct horse battery"
 
@@ -15,18 +15,6 @@ def bed():
     with Bed() as bed:
         bed.hidden.append(PASSWORD)
         yield bed
-
-
-@pytest.fixture(scope="module")
-def chromium(bed):
-    with Browser.of(bed) as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(chromium):
-    with chromium.fresh():
-        yield chromium
 
 
 @pytest.fixture

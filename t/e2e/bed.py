@@ -277,6 +277,14 @@ class Bed:
         return self.sql("SELECT e.revision, e.message FROM event e JOIN session s ON s.number = e.session "
                         "WHERE s.id = ? ORDER BY e.revision", session)
 
+    def copies(self, session, count, **columns):
+        """So many copies of a session's only update, but for these columns: expressions of SQL, where i counts from 1."""
+        names = ("session", "run", "status", "rank", "outcome", "progress", "message", "error", "updated_at", "created_at")
+        self.sql(f"INSERT INTO event ({', '.join(names)}) "
+                 "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?) "
+                 f"SELECT {', '.join(columns.get(name, name) for name in names)} FROM n, "
+                 "(SELECT * FROM event WHERE session = (SELECT number FROM session WHERE id = ?))", count, session)
+
     def key(self, scope):
         key = ("mpw_" if scope == "worker" else "mpa_") + b64(secrets.token_bytes(32))
         self.hidden.append(key)

@@ -1,4 +1,4 @@
-"""conftest.py: one Bed for all tests of a file that need nothing special of it; async tests."""
+"""conftest.py: one Bed, and one Chromium, for all tests of a file that need nothing special of it; async tests."""
 import asyncio
 import inspect
 import signal
@@ -17,6 +17,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def bed():
     with Bed() as bed:
         yield bed
+
+
+@pytest.fixture(scope="module")
+def chromium(bed):
+    """For the watch page of the file's Bed."""
+    from browser import Browser  # which only these files need
+
+    with Browser.of(bed) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(chromium):
+    """A fresh tab. At its end no script may have failed, and nothing have tried what the policy forbids."""
+    with chromium.fresh():
+        yield chromium
 
 
 @pytest.hookimpl(tryfirst=True)
