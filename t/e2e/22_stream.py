@@ -6,7 +6,7 @@ import signal
 import pytest
 import websockets
 
-from bed import Bed, Closed, eventually, receive, until_closed, update
+from bed import Bed, eventually, until_closed, update
 
 EIGHT = ["session_id", "status", "progress", "message", "updated_at", "created_at",
          "estimated_time_remaining", "error"]

@@ -6,7 +6,7 @@ import sqlite3
 import time
 
 from bed import BUILD, Bed, eventually, listens
-from swarm import Poster, until
+from swarm import Poster
 
 SECONDS = 30 if "MILEPOST_LONG" in os.environ else 4
 APIS = 3

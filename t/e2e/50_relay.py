@@ -1,11 +1,9 @@
 """Several hosts share one stream of progress through a real Redis: milepost-relay, fault by fault."""
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
-import time
 import uuid
 
 import pytest

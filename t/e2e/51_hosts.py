@@ -17,7 +17,7 @@ import pytest
 
 from bed import eventually
 from hosts import Cluster
-from swarm import Watcher, until
+from swarm import Watcher
 
 SECONDS = float(os.environ.get("MILEPOST_HOSTS_SECONDS", 300 if "MILEPOST_LONG" in os.environ else 14))
 HOSTS = 3

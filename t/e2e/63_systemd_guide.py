@@ -2,7 +2,6 @@
 import re
 import socket
 import struct
-import subprocess
 import threading
 
 import pytest

@@ -217,7 +217,6 @@ def documented():
 
 def check_refusals(checked, name, id=None, body=None):
     """What every operation with a credential refuses alike."""
-    bed = checked.bed
     checked.ask(name, 401, id=id, body=body)
     assert checked.ask(name, 401, id=id, body=body, bearer="nonsense").json["detail"] == "Invalid authentication"
 

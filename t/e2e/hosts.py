@@ -5,7 +5,6 @@ between that can be cut, lose packets and be slow; clients reach a host by its n
 no namespace divides. Elsewhere all is on loopback, and the wire is a proxy that does the same to the
 stream of bytes, but for single packets.
 """
-import asyncio
 import contextlib
 import http.client
 import itertools
