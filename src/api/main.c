@@ -12,7 +12,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define PROGRAM "milepost-api"
@@ -129,23 +128,6 @@ serve_cgi(struct process *process, struct buf *why)
 	worker_fini(&worker);
 }
 
-/* The socket that was handed over, or our own. */
-static int
-listen_somewhere(struct process *process, const struct config *config, struct buf *why)
-{
-	const char *path = process->options->socket;
-	int fd;
-
-	if (path == NULL && fd_inherited(&fd) == ERR_OK)
-		return fd;
-	if (path == NULL)
-		path = config->api_socket;
-	if (fd_listen_at(path, (unsigned)config->socket_mode, &fd, why) != ERR_OK)
-		fatal(buf_cstr(why));
-	process->own_path = strdup(path);
-	return fd;
-}
-
 static void
 start(struct process *process, struct settings *settings, enum store_mode mode, struct buf *why)
 {
@@ -170,10 +152,13 @@ serve(const struct options *options, struct settings *settings, struct buf *why)
 		(void)sandbox_enter();
 		serve_cgi(&process, why);
 	} else {
+		const struct config *config = settings->config;
 		int fd;
 
 		block_signals();
-		fd = listen_somewhere(&process, settings->config, why);
+		if (fd_listen(options->socket, config->api_socket, (unsigned)config->socket_mode, &fd,
+		    &process.own_path, why) != ERR_OK)
+			fatal(buf_cstr(why));
 		start(&process, settings, STORE_WRITE, why);
 		process.sandbox = sandbox_enter();
 		serve_fcgi(&process, fd, why);

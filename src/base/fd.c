@@ -113,16 +113,6 @@ advice_on(enum err err, int cause)
 	}
 }
 
-enum err
-fd_listen_at(const char *path, unsigned mode, int *fd, struct buf *why)
-{
-	enum err err = listen_unix(path, mode, fd);
-
-	if (err != ERR_OK)
-		buf_printf(why, "%s: %s", path, advice_on(err, errno));
-	return err;
-}
-
 static bool
 is_listening(int fd)
 {
@@ -142,17 +132,28 @@ is_socket_activated(void)
 	return pid != NULL && count != NULL && atol(pid) == (long)getpid() && atoi(count) >= 1;
 }
 
-enum err
-fd_inherited(int *out)
+static bool
+is_inherited(int *out)
 {
-	int fd = is_socket_activated() ? LISTEN_FDS_FIRST : STDIN_FILENO;
+	*out = is_socket_activated() ? LISTEN_FDS_FIRST : STDIN_FILENO;
+	return is_listening(*out) && fd_nonblocking(*out) == ERR_OK;
+}
 
-	if (!is_listening(fd))
-		return ERR_ABSENT;
-	if (fd_nonblocking(fd) != ERR_OK)
-		return ERR_SYSTEM;
-	*out = fd;
-	return ERR_OK;
+enum err
+fd_listen(const char *given, const char *configured, unsigned mode, int *fd, char **own, struct buf *why)
+{
+	const char *path = given != NULL ? given : configured;
+	enum err err;
+
+	*own = NULL;
+	if (given == NULL && is_inherited(fd))
+		return ERR_OK;
+	err = listen_unix(path, mode, fd);
+	if (err != ERR_OK)
+		buf_printf(why, "%s: %s", path, advice_on(err, errno));
+	else
+		*own = strdup(path);
+	return err;
 }
 
 size_t

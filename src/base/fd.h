@@ -10,19 +10,17 @@
 #include <stddef.h>
 
 /*
- * Listens on a unix stream socket at the path, with exactly this mode (0660, say). A stale socket
- * file is replaced; one behind which a program still accepts is not: ERR_CONFLICT. The descriptor
- * is close-on-exec and non-blocking. ERR_LIMIT: the path is too long for a unix socket. ERR_SYSTEM:
- * anything else. On failure why gets one line. The caller closes *fd and unlinks the path.
+ * A program's listening socket, close-on-exec and non-blocking, which the caller closes. If no path is given,
+ * it is the one that whoever started us handed over: by systemd's LISTEN_FDS protocol (descriptor 3), or as
+ * descriptor 0, as spawn-fcgi leaves it. If nobody did, the configured path counts.
+ *
+ * At a path we listen ourselves on a unix stream socket with exactly this mode (0660, say); *own is a copy of the
+ * path then, else NULL. The caller unlinks and frees it. A stale socket file is replaced; one behind which a
+ * program still accepts is not: ERR_CONFLICT. ERR_LIMIT: the path is too long for a unix socket. ERR_SYSTEM:
+ * anything else. On failure why gets one line.
  */
-enum err fd_listen_at(const char *path, unsigned mode, int *fd, struct buf *why) MUST_USE;
-
-/*
- * A listening socket handed over by whoever started us: systemd's LISTEN_FDS protocol (descriptor
- * 3), or descriptor 0 as spawn-fcgi leaves it. ERR_ABSENT if there is none. The descriptor is made
- * close-on-exec and non-blocking, and belongs to the caller.
- */
-enum err fd_inherited(int *fd) MUST_USE;
+enum err fd_listen(const char *given, const char *configured, unsigned mode, int *fd, char **own,
+    struct buf *why) MUST_USE;
 
 /* Sets O_NONBLOCK and FD_CLOEXEC. ERR_SYSTEM: see errno. */
 enum err fd_nonblocking(int fd) MUST_USE;

@@ -14,7 +14,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
 #define PROGRAM "milepost-ws"
@@ -54,23 +53,6 @@ load(const char *path, struct config **config, struct token_keys **keys, struct 
 	log_setup(PROGRAM, (enum log_level)loaded->log_level, (enum log_format)loaded->log_format);
 	*config = loaded;
 	return ERR_OK;
-}
-
-/* The socket that a supervisor handed over, or our own, whose path is copied to *own_path: a reload
- * replaces the configuration. */
-static int
-listen_somewhere(const struct options *options, const struct config *config, char **own_path,
-    struct buf *why)
-{
-	const char *path = options->socket != NULL ? options->socket : config->ws_socket;
-	int fd;
-
-	if (options->socket == NULL && fd_inherited(&fd) == ERR_OK)
-		return fd;
-	if (fd_listen_at(path, (unsigned)config->socket_mode, &fd, why) != ERR_OK)
-		fatal(buf_cstr(why));
-	*own_path = strdup(path);
-	return fd;
 }
 
 /* What the signal handlers need. */
@@ -171,8 +153,11 @@ serve(const struct options *options, struct config *config, struct token_keys *k
     struct buf *why)
 {
 	struct process process = { .options = options };
-	int fd = listen_somewhere(options, config, &process.own_path, why);
+	int fd;
 
+	if (fd_listen(options->socket, config->ws_socket, (unsigned)config->socket_mode, &fd, &process.own_path,
+	    why) != ERR_OK)
+		fatal(buf_cstr(why));
 	if (server_new(config, keys, fd, &process.server, why) != ERR_OK) {
 		if (process.own_path != NULL)
 			unlink(process.own_path);
