@@ -85,6 +85,19 @@ load(const char *content, size_t len, struct config **out, struct buf *why)
 	return err;
 }
 
+/* What this text is read as. */
+static struct config *
+loaded(const char *content)
+{
+	struct buf why = BUF_INIT(4096);
+	struct config *config = NULL;
+
+	if (load(content, strlen(content), &config, &why) != ERR_OK)
+		fail_msg("%s", buf_cstr(&why));
+	buf_fini(&why);
+	return config;
+}
+
 static void
 assert_prints(const struct config *config, bool given)
 {
@@ -124,39 +137,35 @@ test_no_file_content_is_all_defaults(void **state)
 {
 	static const char *const contents[] = { "", "\n\n", "# comment\n; comment\n  # indented\n",
 		"\xef\xbb\xbf# after a byte order mark\n" };
-	struct buf why = BUF_INIT(4096);
 
 	(void)state;
 	for (size_t i = 0; i < countof(contents); i++) {
-		struct config *config = NULL;
+		struct config *config = loaded(contents[i]);
 
-		assert_int_equal(load(contents[i], strlen(contents[i]), &config, &why), ERR_OK);
 		assert_prints(config, false);
 		config_free(&config);
 	}
-	buf_fini(&why);
 }
 
 static void
 test_every_key_can_be_set(void **state)
 {
-	struct buf file = BUF_INIT(8192), why = BUF_INIT(4096), printed = BUF_INIT(8192);
-	struct config *config = NULL, *again = NULL;
+	struct buf file = BUF_INIT(8192), printed = BUF_INIT(8192);
+	struct config *config, *again;
 
 	(void)state;
 	for (size_t i = 0; i < countof(keys); i++)
 		buf_printf(&file, "%s = %s\n", keys[i].key, keys[i].given);
-	assert_int_equal(load(file.data, file.len, &config, &why), ERR_OK);
+	config = loaded(buf_cstr(&file));
 	assert_prints(config, true);
 
 	/* What is printed can be read, and is the same. */
 	config_print(config, &printed);
-	assert_int_equal(load(printed.data, printed.len, &again, &why), ERR_OK);
+	again = loaded(buf_cstr(&printed));
 	assert_prints(again, true);
 	config_free(&config);
 	config_free(&again);
 	buf_fini(&file);
-	buf_fini(&why);
 	buf_fini(&printed);
 }
 
@@ -168,11 +177,9 @@ test_members(void **state)
 	    "log_format=json\nheartbeat_interval = 2m\nhead_max = 2k\nsend_queue_max=1m\n"
 	    "socket_mode = 0600\napi_threads = 3\njwt_leeway = 1500ms\ntoken_lifetime = 2h\r\n"
 	    "database = /var/lib/x";
-	struct buf why = BUF_INIT(4096);
-	struct config *config = NULL;
+	struct config *config = loaded(content);
 
 	(void)state;
-	assert_int_equal(load(content, strlen(content), &config, &why), ERR_OK);
 	assert_int_equal(config->log_level, LOG_LEVEL_ERROR);
 	assert_int_equal(config->log_format, LOG_FORMAT_JSON);
 	assert_int_equal(config->users, USERS_TOKEN);
@@ -186,7 +193,6 @@ test_members(void **state)
 	assert_int_equal(config->token_lifetime_ms, 7200000);
 	assert_string_equal(config->database, "/var/lib/x");
 	config_free(&config);
-	buf_fini(&why);
 }
 
 /* An entry a line, the first of them below the key's own. */
@@ -196,17 +202,14 @@ test_keys_on_several_lines(void **state)
 	static const char content[] = "jwt_secret_file =\njwt_keys =\n# the old one\n"
 	    "\tkid=a alg=RS256 file=a.pem\n\n    kid=b alg=ES256\n; the new one\n\tfile=b.pem\n"
 	    "users = token\n";
-	struct buf why = BUF_INIT(4096);
-	struct config *config = NULL;
+	struct config *config = loaded(content);
 
 	(void)state;
-	assert_int_equal(load(content, strlen(content), &config, &why), ERR_OK);
 	assert_string_equal(config->jwt_secret_file, "");
 	assert_string_equal(config->jwt_keys,
 	    " kid=a alg=RS256 file=a.pem kid=b alg=ES256 file=b.pem");
 	assert_int_equal(config->users, USERS_TOKEN);
 	config_free(&config);
-	buf_fini(&why);
 }
 
 static void
@@ -366,16 +369,13 @@ test_continued_lines(void **state)
 				      "\thttps://b.example\n"
 				      "  https://c.example   https://d.example\n"
 				      "users = token\n";
-	struct buf why = BUF_INIT(4096);
-	struct config *config = NULL;
+	struct config *config = loaded(content);
 
 	(void)state;
-	assert_int_equal(load(content, strlen(content), &config, &why), ERR_OK);
 	assert_string_equal(config->origins,
 	    "https://a.example https://b.example https://c.example   https://d.example");
 	assert_int_equal(config->users, USERS_TOKEN);
 	config_free(&config);
-	buf_fini(&why);
 }
 
 static void

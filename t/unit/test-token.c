@@ -142,13 +142,26 @@ test_good(void **state)
 	buf_fini(&token);
 }
 
+struct payload_case {
+	const char *payload;
+	enum token_cause cause;
+};
+
+static void
+assert_causes(const struct token_rules *rules, const struct payload_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		enum token_cause cause = payload_cause(rules, cases[i].payload);
+
+		if (cause != cases[i].cause)
+			fail_msg("%s: %s", cases[i].payload, token_cause_name(cause));
+	}
+}
+
 static void
 test_claims(void **state)
 {
-	static const struct {
-		const char *payload;
-		enum token_cause cause;
-	} cases[] = {
+	static const struct payload_case cases[] = {
 		{ "{" SUB ",\"exp\":1766150000}", TOKEN_OK },
 		{ "{\"sub\":\"550E8400-E29B-41D4-A716-446655440000\",\"exp\":1766150000}", TOKEN_OK },
 		{ "{\"exp\":1766150000}", TOKEN_CLAIMS },
@@ -200,12 +213,7 @@ test_claims(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < countof(cases); i++) {
-		enum token_cause cause = payload_cause(&lax, cases[i].payload);
-
-		if (cause != cases[i].cause)
-			fail_msg("%s: %s", cases[i].payload, token_cause_name(cause));
-	}
+	assert_causes(&lax, cases, countof(cases));
 }
 
 static void
@@ -213,10 +221,7 @@ test_issuer_and_audience(void **state)
 {
 #define BASE "{" SUB ",\"exp\":1766150000"
 #define ISS ",\"iss\":\"https://issuer.example\""
-	static const struct {
-		const char *payload;
-		enum token_cause cause;
-	} cases[] = {
+	static const struct payload_case cases[] = {
 		{ BASE ISS ",\"aud\":\"milepost\"}", TOKEN_OK },
 		{ BASE ISS ",\"aud\":[\"other\",\"milepost\"]}", TOKEN_OK },
 		{ BASE ",\"aud\":\"milepost\"}", TOKEN_ISSUER },
@@ -231,12 +236,7 @@ test_issuer_and_audience(void **state)
 	};
 
 	(void)state;
-	for (size_t i = 0; i < countof(cases); i++) {
-		enum token_cause cause = payload_cause(&strict, cases[i].payload);
-
-		if (cause != cases[i].cause)
-			fail_msg("%s: %s", cases[i].payload, token_cause_name(cause));
-	}
+	assert_causes(&strict, cases, countof(cases));
 }
 
 /* Each of these is signed well with HMAC-SHA256 and our secret. */
@@ -746,10 +746,7 @@ test_public_keys(void **state)
 static void
 test_public_keys_claims(void **state)
 {
-	static const struct {
-		const char *payload;
-		enum token_cause cause;
-	} cases[] = {
+	static const struct payload_case cases[] = {
 		{ "{" SUB ",\"exp\":1766150000}", TOKEN_OK },
 		{ "{" SUB "}", TOKEN_CLAIMS },
 		{ "{" SUB ",\"exp\":\"1766150000\"}", TOKEN_CLAIMS },
