@@ -168,6 +168,17 @@ async def test_watch_by_tls(bed, milepost):
             assert watch.progress == [100]
 
 
+async def test_watch_by_tls_as_the_system_trusts(bed, milepost, monkeypatch):
+    """The same, where no certificates are named: those that the system trusts count, and nothing goes unencrypted."""
+    session = bed.session()
+    bed.report(session, "processed")
+    monkeypatch.setenv("SSL_CERT_FILE", str(bed.dir / "tls.crt"))
+    for scheme, ticket in (("https", False), ("wss", True)):
+        async with Watch(milepost, f"{scheme}://localhost:{bed.tls_port}", session, bed.therapist(), ticket=ticket) as watch:
+            await watch.ends()
+            assert watch.progress == [100]
+
+
 @pytest.mark.parametrize("ticket", [False, True])
 async def test_refusals(bed, milepost, ticket):
     """Each is final, in the server's words."""
@@ -343,6 +354,17 @@ async def test_refusals_of_others(milepost, ticket):
     assert (refused.value.code, len(asked)) == (403, len(others) + 1)
     # Of an answer to a handshake, websockets before 13 keeps no body.
     assert refused.value.reason in ("not from there", *(["HTTP status 403"] if not ticket else []))
+
+
+async def test_watch_redirected(milepost, caplog):
+    """A redirect is not followed: the token would go where it was not meant to."""
+    caplog.set_level(logging.INFO, "milepost")
+    with answering(itertools.repeat((404, {}, b""))) as (elsewhere, led):
+        away = {"Location": elsewhere.replace("http", "ws") + "/"}
+        with answering(itertools.cycle([(307, away, b""), (301, away, b"")])) as (url, asked):
+            async with Watch(milepost, url, NOBODYS, "t"):
+                await until(lambda: len(asked) >= 2 and len(caplog.messages) >= 2, "two tries")
+    assert not led and "redirect" in caplog.messages[0]
 
 
 async def test_cancelled_while_closing(bed, milepost, monkeypatch):

@@ -20,8 +20,6 @@ from milepost import transfer
 
 log = logging.getLogger("milepost")
 
-connect: Any = getattr(websockets, "connect")  # made when it is asked for, so unknown to type checkers
-
 Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
 
 FROM_THE_CURRENT = 2 ** 53 - 1  # never given out: the server begins with the current update, and numbers it
@@ -114,6 +112,17 @@ def _expiry(token: str) -> float:
         return float("inf")
 
 
+class _Connect(getattr(websockets, "connect")):  # type: ignore[misc]  # made when it is asked for
+    """One that follows no redirect, which would take the token to whom it was not meant for."""
+
+    def handle_redirect(self, _: str) -> None:
+        raise WebSocketException("a redirect, which is not followed")
+
+    def process_redirect(self, error: Exception) -> Exception:
+        """The same, from version 14 of the library on."""
+        return error
+
+
 class _Connection:
     """One WebSocket. The members raise Refused and _Lost; close is to be called in any case."""
 
@@ -129,9 +138,11 @@ class _Connection:
         if by_ticket:
             query["ticket"] = await self.ticket(token)
         url = f"ws{self.base}/api/sessions/ws/{self.session}?{urllib.parse.urlencode(query)}"
+        # The library takes None for no encryption, whatever the URL says.
+        tls = (self.tls or True) if url.startswith("wss:") else None
         try:
-            self.socket = await connect(url, subprotocols=None if by_ticket else ["bearer", token], ssl=self.tls,
-                                        open_timeout=OPEN_TIMEOUT, close_timeout=CLOSE_TIMEOUT, ping_interval=None)
+            self.socket = await _Connect(url, subprotocols=None if by_ticket else ["bearer", token], ssl=tls,
+                                         open_timeout=OPEN_TIMEOUT, close_timeout=CLOSE_TIMEOUT, ping_interval=None)
         except (WebSocketException, OSError) as error:
             raise _of_handshake(error) from error
         self.renewal = asyncio.create_task(self.keep_fresh())
