@@ -16,8 +16,8 @@ struct address address_parse(const char *text);
  * queue is full; a refusal ends the program. */
 int address_connect(const struct address *address);
 
-/* A server's listening, non-blocking socket at an address as above; a stale unix socket is replaced. From then on
- * SIGTERM ends the program, with success. */
+/* A server's listening, non-blocking socket at an address as above; a stale unix socket is replaced.
+ * From then on SIGTERM ends the program, with success. */
 int address_listen(const char *text);
 
 #endif

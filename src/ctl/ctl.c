@@ -133,7 +133,8 @@ ctl_check_new(const struct ctl *ctl, enum err err, const struct id *id)
 
 	id_format(id, text);
 	if (err == ERR_OK)
-		ctl_fail("there is a %s %s already; change it with: milepostctl %s set", kind, text, kind);
+		ctl_fail("there is a %s %s already; change it with: milepostctl %s set", kind, text,
+		    kind);
 	if (err != ERR_ABSENT)
 		ctl_check(ctl, err);
 }

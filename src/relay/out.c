@@ -136,8 +136,8 @@ pump_in_turn(struct relay *relay)
 	size_t count = room(&relay->out, WINDOW);
 
 	if (count > 0 && relay->out.cursor < relay->replica.newest)
-		relay_note_failure(relay, store_out_after(relay->store, relay->out.cursor, count, on_turn,
-		    relay));
+		relay_note_failure(relay,
+		    store_out_after(relay->store, relay->out.cursor, count, on_turn, relay));
 }
 
 /* Sending those of one session. */
@@ -231,7 +231,8 @@ out_pump(struct relay *relay)
 		return;
 	judge_backlog(relay);
 	if (out->draining && out->live < relay->replica.newest)
-		relay_note_failure(relay, store_out_ids(relay->store, out->live, LIVE_MAX, on_live, relay));
+		relay_note_failure(relay,
+		    store_out_ids(relay->store, out->live, LIVE_MAX, on_live, relay));
 	pump_in_turn(relay);
 }
 

@@ -29,7 +29,8 @@ relay_note_failure(const struct relay *relay, enum err err)
 {
 	if (err != ERR_OK)
 		log_write(err == ERR_BUSY ? LOG_LEVEL_WARN : LOG_LEVEL_ERROR, "relay.database",
-		    LOG_FIELDS(LOG_STR("err", err_name(err)), LOG_STR("error", store_error(relay->store))));
+		    LOG_FIELDS(LOG_STR("err", err_name(err)),
+		        LOG_STR("error", store_error(relay->store))));
 }
 
 static enum err

@@ -145,8 +145,8 @@ enum err store_replica_status(struct store *store, struct replica_status *out) M
  * had. The text is borrowed from status, or static. */
 const char *replica_trouble(const struct replica_status *status, int64_t now);
 
-/* Appends the line by which a program says whether it is ready: why it is not, or if that is NULL, what is wrong
- * with the relay, which keeps no program from serving. */
+/* Appends the line by which a program says whether it is ready: why it is not, or if that is NULL, what
+ * is wrong with the relay, which keeps no program from serving. */
 void store_write_ready(struct store *store, const char *why_not, int64_t now, struct buf *out);
 
 #endif

@@ -155,8 +155,8 @@ serve(const struct options *options, struct config *config, struct token_keys *k
 	struct process process = { .options = options };
 	int fd;
 
-	if (fd_listen(options->socket, config->ws_socket, (unsigned)config->socket_mode, &fd, &process.own_path,
-	    why) != ERR_OK)
+	if (fd_listen(options->socket, config->ws_socket, (unsigned)config->socket_mode, &fd,
+	    &process.own_path, why) != ERR_OK)
 		fatal(buf_cstr(why));
 	if (server_new(config, keys, fd, &process.server, why) != ERR_OK) {
 		if (process.own_path != NULL)

@@ -802,7 +802,8 @@ test_status(void **state)
 	ok(a, store_replica_status(a->store, &status));
 	assert_int_equal(status.since, NOW + 60);
 	assert_non_null(strstr(replica_trouble(&status, NOW + 61), "snapshot"));
-	assert_ready(a, NULL, "ready, degraded: milepost-relay waits for a snapshot of what it has missed\n");
+	assert_ready(a, NULL,
+	    "ready, degraded: milepost-relay waits for a snapshot of what it has missed\n");
 	assert_ready(a, "the feed is behind", "not ready: the feed is behind\n");
 	ok(a, store_host_each(a->store, on_host, &host));
 	assert_int_equal(host.n, 12);
