@@ -1,5 +1,6 @@
 """Other ways in which the programs are started: plain CGI, spawn-fcgi, ./run."""
 import asyncio
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -169,6 +170,24 @@ def test_fastcgi_without_an_end(bed):
         answer = s.makefile("rb").read()
     assert answer[8:].startswith(b"Status: 200")
     assert bed.http("GET", f"/api/sessions/{session}/progress", bearer=bed.therapist()).json["progress"] == 7
+
+
+def test_nginx_passes_on_what_is_read():
+    """Of what a browser sends milepost-api gets what it reads, and neither the site's cookies nor anything else."""
+    with Bed() as bed, socket.socket(socket.AF_UNIX) as listener, concurrent.futures.ThreadPoolExecutor() as pool:
+        assert bed.end("api") == 0
+        listener.bind(str(bed.dir / "api.sock"))
+        listener.listen()
+        listener.settimeout(20)
+        answer = pool.submit(bed.http, "GET", f"/api/sessions/{uuid.uuid4()}/progress/history?since=3", bearer="a-token",
+                             If_None_Match='"7"', Cookie="site=a-secret", User_Agent="a-browser")
+        with listener.accept()[0] as peer:
+            params = peer.recv(65536)
+        assert answer.result().status == 503
+    for value in (b"GET", b"/progress/history", b"since=3", b"Bearer a-token", b'"7"'):
+        assert value in params, value
+    for other in (b"a-secret", b"a-browser", b"HTTP_COOKIE", b"HTTP_HOST"):
+        assert other not in params, other
 
 
 def is_alive(pid):
