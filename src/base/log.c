@@ -127,6 +127,12 @@ put_field(struct line *line, const struct log_field *field)
 	line->full = false;
 }
 
+bool
+log_is_written(enum log_level level)
+{
+	return level <= logger.level;
+}
+
 void
 log_write(enum log_level level, const char *event, const struct log_field *fields)
 {
@@ -135,7 +141,7 @@ log_write(enum log_level level, const char *event, const struct log_field *field
 	int saved = errno;
 	ssize_t n;
 
-	if (level > logger.level)
+	if (!log_is_written(level))
 		return;
 	timestamp_format(clock_wall(), now);
 	if (logger.format == LOG_FORMAT_JSON)

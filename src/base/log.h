@@ -34,6 +34,9 @@ struct log_field {
  * The name is borrowed for ever. Any thread may log meanwhile: of a reload it sees a part at worst. */
 void log_setup(const char *program, enum log_level level, enum log_format format);
 
+/* Would it be written? For who has to work for the fields. */
+bool log_is_written(enum log_level level);
+
 void log_write(enum log_level level, const char *event, const struct log_field *fields);
 
 #define LOG_FIELDS(...) ((const struct log_field[]){ __VA_ARGS__ __VA_OPT__(,) { .key = NULL } })

@@ -33,20 +33,27 @@ struct scan {
 	const char *why; /* NULL: nothing is wrong */
 };
 
+static bool
+is_nul_escape(struct text text, size_t i)
+{
+	struct text rest = { text.s + i, text.len - i };
+
+	return text_skip(&rest, "\\u0000");
+}
+
 /* Passes over the string that begins at i; returns the index of its closing quote, or the text's
  * length where it has none. json-c would take control characters, and names cut short by a NUL. */
 static size_t
 scan_string(struct text text, size_t i, struct scan *scan)
 {
 	for (i++; i < text.len && text.s[i] != '"'; i++) {
-		struct text rest = { text.s + i, text.len - i };
-
 		if ((unsigned char)text.s[i] < 0x20)
 			scan->why = "a control character in a string";
-		else if (text_skip(&rest, "\\u0000"))
-			scan->why = "a string holds a NUL";
-		else if (text.s[i] == '\\')
+		else if (text.s[i] == '\\') {
+			if (is_nul_escape(text, i))
+				scan->why = "a string holds a NUL";
 			i++;
+		}
 	}
 	return i < text.len ? i : text.len;
 }
