@@ -55,36 +55,22 @@ forget_the_revoked(struct worker *worker)
 	worker->revocations = now;
 }
 
-/* The scope of the key with this hash, as this thread met it or as the store has it now. */
-static enum err
-find_scope(struct worker *worker, const uint8_t hash[SHA256_LEN], bool presume, enum scope *out)
-{
-	struct key_row row;
-	enum err err;
-
-	forget_the_revoked(worker);
-	if (presume && memo_find(&worker->keys, hash, out))
-		return ERR_OK;
-	err = store_key_find(worker->store, hash, &row);
-	if (err != ERR_OK)
-		return err;
-	memo_put(&worker->keys, hash, row.scope);
-	*out = row.scope;
-	return ERR_OK;
-}
-
 static bool
-identify_key(struct call *call, struct text credential, bool presume)
+identify_key(struct call *call, struct text credential)
 {
 	struct principal principal = { .is_key = true };
+	struct worker *worker = call->worker;
+	struct key_row row;
 	enum err err = store_key_hash(credential, principal.key);
 
 	if (err == ERR_OK)
-		err = find_scope(call->worker, principal.key, presume, &principal.scope);
+		err = store_key_find(worker->store, principal.key, &row);
 	if (err == ERR_ABSENT)
 		return refuse(call, COUNT_AUTH_KEY, "key");
 	if (err != ERR_OK)
 		return fail(call, err);
+	principal.scope = row.scope;
+	memo_put(&worker->keys, principal.key, row.scope);
 	call->principal = principal;
 	return true;
 }
@@ -119,19 +105,29 @@ identify_user(struct call *call, const struct token_claims *claims)
 	return true;
 }
 
-static bool
-identify(struct call *call, bool presume)
+/* What stands behind "Bearer "; absent if nothing of the kind was sent. */
+static struct text
+credential_of(const struct call *call)
+{
+	struct text credential = call->request->authorization;
+
+	if (credential.len < 7 || !text_is_nocase((struct text){ credential.s, 7 }, "Bearer "))
+		return (struct text){ NULL, 0 };
+	return text_trim((struct text){ credential.s + 7, credential.len - 7 });
+}
+
+bool
+auth_identify(struct call *call)
 {
 	const struct settings *settings = call->settings;
-	struct text credential = call->request->authorization;
+	struct text credential = credential_of(call);
 	struct token_claims claims;
 	enum token_cause cause;
 
-	if (credential.len < 7 || !text_is_nocase((struct text){ credential.s, 7 }, "Bearer "))
+	if (credential.s == NULL)
 		return refuse(call, COUNT_AUTH_MISSING, "missing");
-	credential = text_trim((struct text){ credential.s + 7, credential.len - 7 });
 	if (looks_like_key(credential))
-		return identify_key(call, credential, presume);
+		return identify_key(call, credential);
 	cause = token_verify(settings->keys, &settings->rules, credential, clock_wall(), &claims);
 	if (cause != TOKEN_OK)
 		return refuse(call, (enum app_counter)(COUNT_AUTH_TOKEN + (int)cause),
@@ -139,16 +135,30 @@ identify(struct call *call, bool presume)
 	return identify_user(call, &claims);
 }
 
-bool
-auth_identify(struct call *call)
+/* Is the credential a key that this thread met before? */
+static bool
+recall_key(struct call *call)
 {
-	return identify(call, false);
+	struct principal principal = { .is_key = true };
+	struct text credential = credential_of(call);
+	struct worker *worker = call->worker;
+
+	forget_the_revoked(worker);
+	if (!looks_like_key(credential) || store_key_hash(credential, principal.key) != ERR_OK ||
+	    !memo_find(&worker->keys, principal.key, &principal.scope))
+		return false;
+	call->principal = principal;
+	return true;
 }
 
 bool
 auth_presume(struct call *call)
 {
-	return identify(call, true);
+	if (recall_key(call))
+		return true;
+	if (worker_renew(call->worker) == ERR_OK)
+		return auth_identify(call);
+	return fail(call, ERR_BUSY);
 }
 
 static bool

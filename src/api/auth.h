@@ -29,9 +29,10 @@ struct principal {
 bool auth_identify(struct call *call) MUST_USE;
 
 /*
- * The same for a request that ends in auth_commit, which looks into the database in any case: a key that
- * this thread met before is taken to be what it was then. Most requests are a worker's, and each look
- * with a connection of its own would read the pages anew that the last commit has changed.
+ * The same for a request that ends in auth_commit or auth_submit, which look into the database in any case: a key
+ * that this thread met before is taken to be what it was then. Most requests are a worker's, and each look
+ * with a connection of its own would read the pages anew that the last commit has changed. Other credentials
+ * are looked up in the file that is there (worker_renew).
  */
 bool auth_presume(struct call *call) MUST_USE;
 

@@ -11,7 +11,7 @@ struct route {
 	const char *path; /* {id} stands for one segment */
 	void (*handle)(struct call *call);
 	bool always; /* also where there is no database */
-	bool later;  /* the handler itself calls route_finish, once the reply is made */
+	bool later;  /* the handler itself looks for the database, and calls route_finish once the reply is made */
 };
 
 static const struct route routes[] = {
@@ -100,6 +100,8 @@ log_outcome(const struct call *call)
 	char text[ID_TEXT_LEN + 1] = "-";
 	struct id id;
 
+	if (!log_is_written(level))
+		return;
 	if (id_parse(call->id, &id) == ERR_OK)
 		id_format(&id, text);
 	log_write(level, "api.request",
@@ -155,7 +157,7 @@ route_serve(struct call *call)
 	call->route = find(call->request, &call->id, &allowed);
 	if (call->route == NULL) {
 		refuse(&allowed, call->reply);
-	} else if (worker_renew(call->worker) == ERR_OK || call->route->always) {
+	} else if (call->route->later || worker_renew(call->worker) == ERR_OK || call->route->always) {
 		later = call->route->later;
 		call->route->handle(call);
 	} else {
