@@ -91,9 +91,9 @@ exchange_free(struct exchange **address)
 	free(exchange);
 }
 
-/* Sends the answer, which waits until all of the request was read: a server that sends the whole body first, as
- * mod_fcgid does, would wait for us, and we for it to read a long answer. Of a report it is the writer that does: it never waits, as
- * all of the request was read, and a socket takes so short an answer at once. */
+/* Sends the answer, and closes. All of the request was read by now: a server that sends the whole body first, as
+ * mod_fcgid does, would wait for us, and we for it to read a long answer. A report's may be sent by another thread,
+ * the writer; it does not wait, as a socket takes so short an answer at once. */
 static void
 on_finished(struct call *call)
 {
@@ -102,6 +102,9 @@ on_finished(struct call *call)
 
 	write_reply(&exchange->fcgi, &exchange->request, &exchange->reply);
 	reply_fini(&exchange->reply);
+	/* Else libfcgi would wait, up to two seconds, for the peer to close first, lest bytes that lie unread have
+	 * the answer reset; and there are none. */
+	FCGX_Detach(&exchange->fcgi);
 	/* A peer may ask to keep the connection; but we wait for new ones only. */
 	FCGX_Finish_r(&exchange->fcgi);
 	exchange_free(&exchange);
@@ -237,17 +240,6 @@ wait_for_stop(const struct fcgi_hooks *hooks)
 	}
 }
 
-/*
- * Before it closes a connection libfcgi waits, up to two seconds, for its peer to close it first, lest the
- * peer's last bytes have it reset. That would hold a thread, and wake it once more, for every request; and
- * there are no such bytes, since all of the request was read. libfcgi takes this from its environment alone.
- */
-static bool
-init_library(void)
-{
-	return setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 0) == 0 && FCGX_Init() == 0;
-}
-
 enum err
 fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struct buf *why)
 {
@@ -256,7 +248,7 @@ fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struc
 	int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	enum err err = ERR_OK;
 
-	if (threads == NULL || stop_fd < 0 || !init_library()) {
+	if (threads == NULL || stop_fd < 0 || FCGX_Init() != 0) {
 		buf_puts(why, "FastCGI can't be set up");
 		err = ERR_SYSTEM;
 	}
