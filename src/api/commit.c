@@ -1,4 +1,4 @@
-/* commit.c: a queue of waiting requests, and the thread that writes for them. */
+/* commit.c: a queue of waiting requests, and whoever writes for them. */
 #include "api/commit.h"
 
 #include "api/reply.h"
@@ -16,21 +16,23 @@
 #define PROBE_MS 1000 /* between transactions while the WAL is over its limit */
 
 struct commit {
-	pthread_mutex_t lock; /* of the queue, of what is told of it, and of stopping */
-	pthread_t writer;
+	pthread_mutex_t lock; /* of the queue, of who writes, of the figures, and of stopping */
+	pthread_t thread;
 	bool started;
 	bool stopping;
-	sem_t work;           /* the queue may have something, or it is time to stop */
-	sem_t room;           /* for so many more in the queue */
-	struct store *store;  /* the writer's, as the bell */
+	sem_t wake; /* the thread: it shall write, or stop */
+	sem_t room; /* for so many more in the queue */
+	struct commit_ticket *first, **last;
+	bool writing; /* somebody is the writer, until the queue is empty */
+	struct commit_stats stats;
+	int64_t began_ms;
+	/* What follows is the writer's. */
+	struct store *store;
 	struct bell *bell;
 	struct commit_options options;
 	int64_t probe_ms; /* when the next transaction is tried although the WAL is full */
 	bool wal_full;
-	bool company; /* the writer's: the last group was more than one request */
-	struct commit_ticket *first, **last;
-	struct commit_stats stats;
-	int64_t began_ms;
+	bool company; /* the last group was more than one request */
 };
 
 enum err
@@ -45,7 +47,7 @@ commit_new(const char *database, const struct commit_options *options, struct co
 		return err;
 	}
 	pthread_mutex_init(&commit->lock, NULL);
-	sem_init(&commit->work, 0, 0);
+	sem_init(&commit->wake, 0, 0);
 	sem_init(&commit->room, 0, COMMIT_WAITING_MAX);
 	commit->options = *options;
 	commit->last = &commit->first;
@@ -73,7 +75,7 @@ commit_free(struct commit **address)
 	if (commit->store != NULL)
 		store_close(&commit->store);
 	sem_destroy(&commit->room);
-	sem_destroy(&commit->work);
+	sem_destroy(&commit->wake);
 	pthread_mutex_destroy(&commit->lock);
 	free(commit);
 }
@@ -293,40 +295,86 @@ serve_group(struct commit *commit)
 	}
 }
 
-/* --- the writer --- */
+/* --- who writes --- */
 
-/* Waits until there is something to write. False: there is nothing, and will be nothing any more. */
+/* Appends the ticket. True: nobody writes, so whoever brings it is to see to it. */
+static bool
+enqueue(struct commit *commit, struct commit_ticket *ticket)
+{
+	bool nobody;
+
+	while (sem_wait(&commit->room) != 0)
+		continue; /* interrupted by a signal */
+	ticket->next = NULL;
+	pthread_mutex_lock(&commit->lock);
+	nobody = !commit->writing;
+	commit->writing = true;
+	*commit->last = ticket;
+	commit->last = &ticket->next;
+	commit->stats.requests++;
+	pthread_mutex_unlock(&commit->lock);
+	return nobody;
+}
+
+/* Does the writer go on? Where nothing waits it is none any more. */
+static bool
+goes_on(struct commit *commit)
+{
+	bool left;
+
+	pthread_mutex_lock(&commit->lock);
+	left = commit->first != NULL;
+	commit->writing = left;
+	commit->began_ms = 0;
+	pthread_mutex_unlock(&commit->lock);
+	return left;
+}
+
+static void
+serve_all(struct commit *commit)
+{
+	do
+		serve_group(commit);
+	while (goes_on(commit));
+}
+
+void
+commit_submit(struct commit *commit, struct commit_ticket *ticket)
+{
+	if (enqueue(commit, ticket))
+		serve_all(commit);
+}
+
+/* --- the thread, which writes where who brings the first request waits for the answer --- */
+
+/* False: it is time to stop. */
 static bool
 wait_for_work(struct commit *commit)
 {
-	bool any, stopping;
+	bool stopping;
 
-	for (;;) {
-		pthread_mutex_lock(&commit->lock);
-		commit->began_ms = 0;
-		any = commit->first != NULL;
-		stopping = commit->stopping;
-		pthread_mutex_unlock(&commit->lock);
-		if (any || stopping)
-			return any;
-		sem_wait(&commit->work); /* a signal that interrupts it only has us look */
-	}
+	while (sem_wait(&commit->wake) != 0)
+		continue; /* interrupted by a signal */
+	pthread_mutex_lock(&commit->lock);
+	stopping = commit->stopping;
+	pthread_mutex_unlock(&commit->lock);
+	return !stopping;
 }
 
 static void *
-write_for_all(void *arg)
+write_when_woken(void *arg)
 {
 	struct commit *commit = arg;
 
 	while (wait_for_work(commit))
-		serve_group(commit);
+		serve_all(commit);
 	return NULL;
 }
 
 enum err
 commit_start(struct commit *commit)
 {
-	commit->started = pthread_create(&commit->writer, NULL, write_for_all, commit) == 0;
+	commit->started = pthread_create(&commit->thread, NULL, write_when_woken, commit) == 0;
 	return commit->started ? ERR_OK : ERR_SYSTEM;
 }
 
@@ -338,38 +386,9 @@ commit_stop(struct commit *commit)
 	pthread_mutex_lock(&commit->lock);
 	commit->stopping = true;
 	pthread_mutex_unlock(&commit->lock);
-	sem_post(&commit->work);
-	pthread_join(commit->writer, NULL);
+	sem_post(&commit->wake);
+	pthread_join(commit->thread, NULL);
 	commit->started = false;
-}
-
-/* --- the requests --- */
-
-/* Appends the ticket. The writer is woken by the first alone: it goes on until none is left. */
-static void
-enqueue(struct commit *commit, struct commit_ticket *ticket)
-{
-	bool first;
-
-	ticket->next = NULL;
-	pthread_mutex_lock(&commit->lock);
-	first = commit->first == NULL;
-	*commit->last = ticket;
-	commit->last = &ticket->next;
-	commit->stats.requests++;
-	pthread_mutex_unlock(&commit->lock);
-	if (first)
-		sem_post(&commit->work);
-}
-
-void
-commit_submit(struct commit *commit, struct commit_ticket *ticket)
-{
-	while (sem_wait(&commit->room) != 0)
-		continue; /* interrupted by a signal */
-	enqueue(commit, ticket);
-	if (!commit->started)
-		serve_group(commit);
 }
 
 /* A ticket on the stack of a thread that waits for its answer. */
@@ -394,7 +413,13 @@ commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight)
 	};
 
 	sem_init(&waiting.answered, 0, 0);
-	commit_submit(commit, &waiting.ticket);
+	/* As the writer it might write for others long after its own answer is there. */
+	if (enqueue(commit, &waiting.ticket)) {
+		if (commit->started)
+			sem_post(&commit->wake);
+		else
+			serve_all(commit);
+	}
 	while (sem_wait(&waiting.answered) != 0)
 		continue; /* interrupted by a signal */
 	sem_destroy(&waiting.answered);

@@ -1,7 +1,8 @@
 /*
- * commit.h: group commit. What requests want to write is handed to one thread, the writer, which has the
- * one connection that writes: it commits all that wait in one transaction and one fsync, and answers
- * each. So no thread waits for a request that does, nor has to be woken for its answer.
+ * commit.h: group commit. What requests want to write is put on a queue. The thread that puts the first one
+ * there is the writer, which has the one connection that writes, until the queue is empty: it commits all that
+ * wait in one transaction and one fsync, and answers each. So no thread waits for its answer, nor has to be
+ * woken for it; and where one request comes alone no other thread has to do with it.
  */
 #ifndef API_COMMIT_H
 #define API_COMMIT_H
@@ -39,11 +40,11 @@ enum err commit_new(const char *database, const struct commit_options *options,
 /* Stopped, or never started. */
 void commit_free(struct commit **commit);
 
-/* Starts the writer. Until then each request is served by the thread that brings it, which must be the
- * only one. ERR_SYSTEM: there can be no thread. */
+/* Starts a thread that writes for those who wait (commit_run). Until then they write themselves.
+ * ERR_SYSTEM: there can be no thread. */
 enum err commit_start(struct commit *commit) MUST_USE;
 
-/* Ends the writer, once all are answered; nothing may be submitted any more. Not started: nothing happens. */
+/* Ends the thread. All must be answered; nothing may be submitted any more. Not started: nothing happens. */
 void commit_stop(struct commit *commit);
 
 /* A request that waits: the caller's, until it is answered. */
@@ -51,7 +52,7 @@ struct commit_ticket {
 	commit_fn fn;
 	void *arg;
 	size_t weight; /* about how many updates fn writes, at least 1 */
-	/* Called once, by the writer, maybe before commit_submit returns. The ticket is the caller's again. */
+	/* Called once, by the writer, most likely before commit_submit returns. The ticket is the caller's again. */
 	void (*answer)(struct commit_ticket *ticket);
 	enum err err; /* the answer, by then */
 	/* commit.c's own. */
@@ -60,8 +61,9 @@ struct commit_ticket {
 
 /*
  * Has fn run in a transaction. It is answered when that is durable and the bell was rung: with fn's
- * answer; or else with the transaction's failure, and nothing was stored. Any number of threads. Where
- * COMMIT_WAITING_MAX wait, it blocks until one of them is answered.
+ * answer; or else with the transaction's failure, and nothing was stored. Any number of threads. The caller may
+ * be made the writer, and return when nothing waits any more. Where COMMIT_WAITING_MAX wait, it blocks until one
+ * of them is answered.
  *
  * A reader that stays in an old state of the database keeps the WAL from being begun anew. Once more
  * than wal_max of it is in use, only one transaction a second is tried, until the reader is gone; the
@@ -70,7 +72,7 @@ struct commit_ticket {
 #define COMMIT_WAITING_MAX 256
 void commit_submit(struct commit *commit, struct commit_ticket *ticket);
 
-/* The same for a thread that waits for the answer. */
+/* The same for a thread that waits for the answer, and returns as soon as it is there. */
 enum err commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight) MUST_USE;
 
 struct commit_stats {
