@@ -7,6 +7,8 @@
 #include "wire/message.h"
 #include "wire/ndjson.h"
 
+#include <string.h>
+
 #define BODY_MAX (1u << 20)
 #define LINE_MAX_BYTES (16u << 10)
 #define LINES_MAX 10000u /* bounds how long one batch holds the writer, and the answer's size */
@@ -117,6 +119,8 @@ commit_batch(void *arg, struct store *store)
 	struct text rest = batch->body, line;
 	enum err err = ERR_OK;
 
+	buf_reset(batch->out);
+	memset(batch->decided, 0, sizeof(batch->decided));
 	while (err == ERR_OK && ndjson_next(&rest, &line))
 		err = serve_line(batch, line, store);
 	return err == ERR_OK && batch->out->err != ERR_OK ? ERR_NOMEM : err;

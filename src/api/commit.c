@@ -112,7 +112,7 @@ take_group(struct commit *commit)
 }
 
 static enum err
-write_group(struct store *store, struct commit_ticket *group)
+write_group(struct store *store, struct commit_ticket *group, struct commit_ticket **culprit)
 {
 	enum err err = store_begin(store);
 
@@ -121,6 +121,7 @@ write_group(struct store *store, struct commit_ticket *group)
 	for (struct commit_ticket *ticket = group; ticket != NULL; ticket = ticket->next) {
 		ticket->err = ticket->fn(ticket->arg, store);
 		if (reply_is_failure(ticket->err)) {
+			*culprit = ticket;
 			store_rollback(store);
 			return ticket->err;
 		}
@@ -153,20 +154,20 @@ renew(struct commit *commit)
 
 /* Writes the group to the file that is there, before and after. */
 static enum err
-write_safely(struct commit *commit, struct commit_ticket *group)
+write_safely(struct commit *commit, struct commit_ticket *group, struct commit_ticket **culprit)
 {
 	enum err err = renew(commit);
 
 	if (err == ERR_OK)
-		err = write_group(commit->store, group);
+		err = write_group(commit->store, group, culprit);
 	return err == ERR_OK && store_is_moved(commit->store) ? ERR_BUSY : err;
 }
 
 /* Writes the group and sets everybody's answer. */
 static bool
-write_and_ring(struct commit *commit, struct commit_ticket *group)
+write_and_ring(struct commit *commit, struct commit_ticket *group, struct commit_ticket **culprit)
 {
-	enum err err = write_safely(commit, group);
+	enum err err = write_safely(commit, group, culprit);
 
 	if (err == ERR_OK) {
 		/* A ring that is not heard costs latency only. */
@@ -236,18 +237,48 @@ answer(struct commit *commit, struct commit_ticket *group)
 	}
 }
 
-/* One transaction, from the answers on to the checkpoint, for which none of this group waits. */
-static void
-transact(struct commit *commit, struct commit_ticket *group)
+/* One transaction. *culprit: whose own request it is that failed it; NULL: nobody's. */
+static bool
+transact(struct commit *commit, struct commit_ticket *group, struct commit_ticket **culprit)
 {
 	int64_t began_us = clock_mono_us();
-	bool ok = write_and_ring(commit, group);
+	bool ok;
+
+	*culprit = NULL;
+	ok = write_and_ring(commit, group, culprit);
 
 	pthread_mutex_lock(&commit->lock);
-	commit->stats.groups++;
 	commit->stats.failures += !ok;
 	histogram_observe(&commit->stats.times, clock_mono_us() - began_us);
 	pthread_mutex_unlock(&commit->lock);
+	return ok;
+}
+
+/* Leaves *group without the one, and that one alone. */
+static void
+take_out(struct commit_ticket **group, struct commit_ticket *ticket)
+{
+	while (*group != ticket)
+		group = &(*group)->next;
+	*group = ticket->next;
+	ticket->next = NULL;
+}
+
+/* Writes for the group, from the answers on to the checkpoint, for which none of it waits. Whose own request
+ * fails, for a row that is damaged, say, fails alone: the others begin anew without it. */
+static void
+write_for(struct commit *commit, struct commit_ticket *group)
+{
+	struct commit_ticket *culprit;
+	bool ok;
+
+	do {
+		ok = transact(commit, group, &culprit);
+		if (culprit == NULL)
+			break;
+		take_out(&group, culprit);
+		answer(commit, culprit);
+	} while (group != NULL);
 	answer(commit, group);
 	if (ok)
 		tidy(commit);
@@ -291,7 +322,7 @@ serve_group(struct commit *commit)
 		answer_all(group, ERR_FULL);
 		answer(commit, group);
 	} else {
-		transact(commit, group);
+		write_for(commit, group);
 	}
 }
 

@@ -22,7 +22,8 @@ struct commit;
 /*
  * What one request wants to write. Called inside a transaction, by the writer. Its answer may be an
  * error that leaves the transaction sound (ERR_ABSENT, ERR_CONFLICT, ...); BUSY, FULL, NOMEM and
- * SYSTEM end it for the whole group.
+ * SYSTEM end it, for this request alone: for the others of its group another one is begun, and
+ * what was called for them is called once more, to begin anew.
  */
 typedef enum err (*commit_fn)(void *arg, struct store *store);
 
@@ -77,7 +78,6 @@ enum err commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weigh
 
 struct commit_stats {
 	uint64_t requests;   /* that were handed in */
-	uint64_t groups;     /* transactions */
 	uint64_t failures;   /* transactions that failed */
 	int64_t running_ms;  /* how long the present one has been running; 0: none is */
 	int64_t wal_used;    /* bytes, after the last transaction */

@@ -23,9 +23,12 @@ enum err
 report_apply(struct report *report, struct store *store)
 {
 	struct progress result;
-	enum err err = store_report(store, &report->update, clock_wall(), &report->decision, &result,
-	    &report->faults, &report->why);
+	enum err err;
 
+	buf_reset(&report->message);
+	report->faults.count = 0;
+	err = store_report(store, &report->update, clock_wall(), &report->decision, &result,
+	    &report->faults, &report->why);
 	if (reply_is_failure(err))
 		return err;
 	report->err = err;

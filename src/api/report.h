@@ -11,7 +11,7 @@ struct report {
 	struct update update; /* in; its texts must live until the report is done */
 	enum err err;         /* out: ERR_ABSENT (no such session) or ERR_OK */
 	enum decision decision;
-	struct faults faults; /* DECISION_INVALID; may hold earlier ones */
+	struct faults faults; /* DECISION_INVALID */
 	const char *why;      /* DECISION_CONFLICT */
 	struct buf message;   /* the stored or current update as JSON; the caller frees it */
 };

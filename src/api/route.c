@@ -105,7 +105,8 @@ log_outcome(const struct call *call)
 	if (id_parse(call->id, &id) == ERR_OK)
 		id_format(&id, text);
 	log_write(level, "api.request",
-	    LOG_FIELDS(LOG_INT("request", call->number), LOG_STR("method", route != NULL ? route->method : "-"),
+	    LOG_FIELDS(LOG_INT("request", call->number),
+	        LOG_STR("method", route != NULL ? route->method : "-"),
 	        LOG_STR("route", route != NULL ? route->path : "-"), LOG_STR("id", text),
 	        LOG_INT("status", reply->status)));
 }
@@ -118,8 +119,8 @@ route_read_failure(struct call *call, enum err err)
 	reply_failure(call->reply, err);
 }
 
-/* Reads what was not asked for, and the end itself: a connection that is closed with bytes unread would be reset,
- * and the answer lost. */
+/* Reads what was not asked for, and the end itself: a connection that is closed with bytes unread would be
+ * reset, and the answer lost. */
 static void
 read_to_end(const struct call *call)
 {

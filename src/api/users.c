@@ -182,6 +182,7 @@ commit_change(void *arg, struct store *store)
 		user.email = change->email;
 	if (change->has_password)
 		user.password = change->password;
+	buf_reset(&change->body);
 	write_user(&change->body, &user);
 	return store_user_put(store, &user, &change->created);
 }

@@ -129,6 +129,53 @@ def test_hanging_writer():
         eventually(lambda: bed.is_ready("api"), "ready again")
 
 
+@contextlib.contextmanager
+def one_group(bed, session):
+    """All reports handed in meanwhile, each by a thread of a pool, wait for one transaction."""
+    def handed_in():
+        return bed.metric("commit_requests_total", "api")
+
+    with concurrent.futures.ThreadPoolExecutor(20) as pool, other_writer(bed):
+        def submit(fn, *args, **kw):
+            before = handed_in()
+            future = pool.submit(fn, *args, **kw)
+            eventually(lambda: handed_in() == before + 1, "it waits")
+            return future
+
+        first = submit(bed.report, session, "uploading", 1)  # its transaction is its own
+        yield submit
+    assert first.result().status == 200
+
+
+def test_damaged_row():
+    """A report that can't be judged, because its session's last update can't be made out, fails alone."""
+    with Bed(busy_timeout="20s") as bed:
+        bed.announced.append(r".*event=(api\.(commit|request)|ws\.feed) .*")
+        bad, sessions = bed.session(), [bed.session() for _ in range(4)]
+        assert bed.report(bad, "uploading", 1).status == 200
+        with contextlib.closing(sqlite3.connect(bed.db, isolation_level=None)) as db:
+            db.execute("PRAGMA wal_autocheckpoint = 0")
+            db.execute("PRAGMA ignore_check_constraints = ON")
+            db.execute("UPDATE event SET outcome = 'odd'")
+        updates = [{"status": "uploading", "progress": p, "message": f"{p}"} for p in range(3)]
+        with one_group(bed, bed.session()) as submit:
+            good = [submit(bed.report, session, "uploading", 2) for session in sessions[:2]]
+            batch = submit(bed.batch, sessions[2], updates)
+            wrong = submit(bed.report, sessions[2], "nonsense")
+            user = submit(bed.json, "PUT", f"/milepost/v1/users/{sessions[0]}", {"role": "admin"}, bearer=bed.admin_key)
+            damaged = submit(bed.report, bad, "uploading", 2)
+            good.append(submit(bed.report, sessions[3], "uploading", 2))
+        assert damaged.result().status == 500
+        assert [(reply.result().status, reply.result().json["progress"]) for reply in good] == [(200, 2)] * 3
+        assert [json.loads(line)["status"] for line in batch.result().body.splitlines()] == [200] * 3
+        assert (wrong.result().status, len(wrong.result().json["errors"])) == (422, 1)
+        assert (user.result().status, user.result().json["id"]) == (201, sessions[0])
+        assert [len(bed.stored(session)) for session in sessions] == [1, 1, 3, 1]
+        assert bed.metric('updates_total{decision="stored"}', "api") == 8
+        bed.sql("UPDATE event SET outcome = 'running' WHERE outcome = 'odd'")
+        assert bed.report(bad, "uploading", 2).status == 200
+
+
 @NEEDS_ROOT
 def test_read_only():
     """On a file system that is read-only no program starts, and each says why; once it's not, all go on."""

@@ -1,4 +1,4 @@
-/* test-commit.c: who writes for whom. What is stored, and what becomes of failures, is tested end to end. */
+/* test-commit.c: who writes for whom. What becomes of failures is in test-group.c. */
 #include "api/commit.h"
 
 #include "store/schema.h"
