@@ -73,6 +73,7 @@ app_new(struct settings *settings, enum store_mode mode, struct app **out, struc
 		return err;
 	}
 	app->settings = settings;
+	app->threads = (unsigned)config->api_threads;
 	*out = app;
 	return ERR_OK;
 }

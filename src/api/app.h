@@ -45,6 +45,7 @@ struct app {
 	pthread_mutex_t lock; /* of settings */
 	struct settings *settings;
 	struct commit *commit;
+	unsigned threads; /* that serve, by the first settings */
 	pthread_mutex_t logins; /* of both numbers */
 	pthread_cond_t login_left;
 	unsigned logins_now, logins_waiting;

@@ -221,6 +221,7 @@ tidy(struct commit *commit)
 	stats->checkpoints_busy += err == ERR_BUSY;
 	stats->checkpoints_failed += err != ERR_OK && err != ERR_BUSY;
 	stats->wal_used = store_wal_used(commit->store);
+	stats->wal_full = commit->wal_full;
 	pthread_mutex_unlock(&commit->lock);
 }
 

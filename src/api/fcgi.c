@@ -243,7 +243,7 @@ wait_for_stop(const struct fcgi_hooks *hooks)
 enum err
 fcgi_serve(struct app *app, int listen_fd, const struct fcgi_hooks *hooks, struct buf *why)
 {
-	size_t wanted = (size_t)app->settings->config->api_threads, ready = 0, started = 0;
+	size_t wanted = app->threads, ready = 0, started = 0;
 	struct thread *threads = calloc(wanted, sizeof(*threads));
 	int stop_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	enum err err = ERR_OK;

@@ -23,16 +23,15 @@ health_healthz(struct call *call)
 
 /* What keeps this process from serving; NULL: nothing. */
 static const char *
-why_not_ready(const struct call *call)
+why_not_ready(struct worker *worker)
 {
-	struct worker *worker = call->worker;
 	struct commit_stats stats;
 	int64_t revision;
 
 	if (store_event_revision(worker->store, &revision) != ERR_OK)
 		return "the database can't be read";
 	commit_stats(worker->app->commit, &stats);
-	if (stats.wal_used > call->settings->config->wal_max)
+	if (stats.wal_full)
 		return "the write-ahead log is over wal_max: a reader keeps it";
 	return stats.running_ms > STUCK_MS ? "a transaction hangs" : NULL;
 }
@@ -40,7 +39,7 @@ why_not_ready(const struct call *call)
 void
 health_readyz(struct call *call)
 {
-	const char *why = why_not_ready(call);
+	const char *why = why_not_ready(call->worker);
 
 	answer_text(call, why == NULL ? 200 : 503);
 	store_write_ready(call->worker->store, why, clock_wall(), &call->reply->body);

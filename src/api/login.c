@@ -16,8 +16,9 @@
 
 /* Waits for a place. False: there was none in time, or too many wait. */
 static bool
-enter(struct app *app, unsigned waiting_max)
+enter(struct app *app)
 {
+	unsigned waiting_max = app->threads / LOGIN_SHARE;
 	struct timespec until;
 	bool entered;
 
@@ -96,7 +97,6 @@ grant(struct call *call, const struct id *user, enum role role)
 static void
 check(struct call *call, struct text email, struct text password)
 {
-	unsigned waiting_max = (unsigned)call->settings->config->api_threads / LOGIN_SHARE;
 	int64_t began_ms = clock_mono_ms();
 	struct user user = { .active = false };
 	enum err err = store_user_find_email(call->worker->store, email, &user);
@@ -106,7 +106,7 @@ check(struct call *call, struct text email, struct text password)
 		route_read_failure(call, err);
 		return;
 	}
-	if (!enter(call->worker->app, waiting_max)) {
+	if (!enter(call->worker->app)) {
 		reply_header(call->reply, "Retry-After", "2");
 		reply_problem(call->reply, 503, "Too many logins at once; try again");
 		return;

@@ -1,10 +1,11 @@
 """The backend's side: users, sessions and logins."""
+import concurrent.futures
 import hashlib
 import uuid
 
 import bcrypt
 
-from bed import Bed
+from bed import Bed, reload
 
 PASSWORD = "correct horse battery"
 
@@ -135,3 +136,16 @@ def test_login_is_limited():
         last = replies[-1]
         assert last.headers["Content-Type"] == "application/problem+json"
         assert last.headers["Retry-After"] and last.json["status"] == 429
+
+
+def test_logins_leave_threads():
+    """Of four threads three may have logins, whatever number a reload reads: the fourth one is told to come back."""
+    with Bed(api_threads=4) as bed, concurrent.futures.ThreadPoolExecutor(12) as pool:
+        bed.announced.append(r".*event=api\.request .*status=503.*")
+        hashed = bcrypt.hashpw(PASSWORD.encode(), bcrypt.gensalt(11, b"2b")).decode()
+        bed.user("patient", email="ok@example.org", password=hashed)
+        bed.write_config(api_threads=1024)
+        reload(bed)
+        replies = list(pool.map(lambda _: login(bed, "ok@example.org", PASSWORD), range(12)))
+        assert {reply.status for reply in replies} == {200, 503}
+        bed.hidden += [reply.json["access_token"] for reply in replies if reply.status == 200]

@@ -4,7 +4,7 @@ import itertools
 import json
 import sqlite3
 
-from bed import Bed, eventually, listens, receive, until_closed
+from bed import Bed, eventually, listens, receive, reload, until_closed
 from frames import Wire, close, fragments
 
 
@@ -233,6 +233,9 @@ def test_wal_is_bounded_under_an_old_reader():
         size = (bed.dir / "milepost.db-wal").stat().st_size
         assert 8 << 20 < size < 20 << 20, size
         assert bed.http("GET", "/milepost/api/readyz").status == 503
+        bed.write_config(wal_max="1024m")
+        reload(bed)
+        assert bed.http("GET", "/milepost/api/readyz").status == 503, "a reload changes nothing of it"
         reader.execute("ROLLBACK")
         reader.close()
         count = itertools.count()
