@@ -188,12 +188,11 @@ log_wal_full(int64_t bytes)
 	    LOG_STR("reason", "a reader keeps an old state of the database open"));
 }
 
-/* Notes whether the WAL is over its limit, and says so when that changes. */
+/* Notes whether the WAL is full, and says so when that changes. */
 static void
-judge_wal(struct commit *commit)
+judge_wal(struct commit *commit, bool full)
 {
 	int64_t used = store_wal_used(commit->store);
-	bool full = used > commit->options.wal_max;
 
 	if (full)
 		commit->probe_ms = clock_mono_ms() + PROBE_MS;
@@ -208,11 +207,13 @@ judge_wal(struct commit *commit)
 static void
 tidy(struct commit *commit)
 {
+	bool over = store_wal_used(commit->store) > commit->options.wal_max;
 	enum checkpoint result;
-	enum err err = store_checkpoint(commit->store, commit->wal_full, &result);
+	enum err err = store_checkpoint(commit->store, over, &result);
 	struct commit_stats *stats = &commit->stats;
 
-	judge_wal(commit);
+	/* If all of it was copied, nobody needs it: the next commit begins it anew. */
+	judge_wal(commit, over && result != CHECKPOINT_WHOLE);
 	if (err != ERR_OK && err != ERR_BUSY)
 		log_error("api.checkpoint", LOG_STR("error", store_error(commit->store)));
 	pthread_mutex_lock(&commit->lock);

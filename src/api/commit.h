@@ -81,7 +81,7 @@ struct commit_stats {
 	uint64_t failures;   /* transactions that failed */
 	int64_t running_ms;  /* how long the present one has been running; 0: none is */
 	int64_t wal_used;    /* bytes, after the last transaction */
-	bool wal_full;       /* so it is more than wal_max */
+	bool wal_full;       /* it is more than wal_max, and a reader keeps it */
 	uint64_t wal_refusals; /* transactions that were not tried because of wal_max */
 	uint64_t checkpoints_whole, checkpoints_part, checkpoints_busy, checkpoints_failed;
 	struct histogram times; /* of transactions */

@@ -120,10 +120,10 @@ is_stored(const struct bed *bed, const struct wish *wish)
 }
 
 static int
-setup(void **state)
+setup_with(void **state, int64_t wal_max)
 {
 	const struct commit_options options = { .mode = STORE_WRITE, .group_max = 1000,
-		.wal_max = INT64_MAX };
+		.wal_max = wal_max };
 	struct bed *bed = calloc(1, sizeof(*bed));
 	struct buf why = BUF_INIT(1024);
 	int from, to;
@@ -135,6 +135,18 @@ setup(void **state)
 	*state = bed;
 	return schema_init(bed->path, &from, &to, &why) == ERR_OK &&
 	    commit_new(bed->path, &options, &bed->commit, &why) == ERR_OK ? 0 : -1;
+}
+
+static int
+setup(void **state)
+{
+	return setup_with(state, INT64_MAX);
+}
+
+static int
+setup_narrow(void **state)
+{
+	return setup_with(state, 1);
 }
 
 static int
@@ -211,6 +223,35 @@ test_busy(void **state)
 	assert_int_equal(run(bed, &bed->wishes[0]), ERR_OK);
 }
 
+/* A WAL over its limit keeps nobody from writing, unless a reader keeps the WAL: then until that is gone. */
+static void
+test_wal(void **state)
+{
+	struct bed *bed = *state;
+	struct store *reader = open_store(bed, STORE_READ);
+	struct commit_stats stats;
+	struct session session;
+	enum err err;
+
+	make_wishes(bed, (const enum err[WISHES_MAX]){ ERR_OK }, WISHES_MAX);
+	for (size_t i = 0; i < 3; i++)
+		assert_int_equal(run(bed, &bed->wishes[i]), ERR_OK);
+	assert_int_equal(store_snapshot(reader), ERR_OK);
+	assert_int_equal(store_session_find(reader, &bed->wishes[2].id, &session), ERR_OK);
+	/* It is of the newest state: only what comes now makes it an old one. */
+	assert_int_equal(run(bed, &bed->wishes[3]), ERR_OK);
+	assert_int_equal(run(bed, &bed->wishes[4]), ERR_FULL);
+	assert_int_equal(bed->wishes[4].calls, 0);
+	commit_stats(bed->commit, &stats);
+	assert_true(stats.wal_full && stats.wal_refusals == 1);
+	store_close(&reader);
+	while ((err = run(bed, &bed->wishes[4])) == ERR_FULL)
+		continue;
+	assert_int_equal(err, ERR_OK);
+	commit_stats(bed->commit, &stats);
+	assert_false(stats.wal_full);
+}
+
 int
 main(void)
 {
@@ -218,6 +259,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_fail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_wal, setup_narrow, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
