@@ -33,6 +33,7 @@ struct commit {
 	int64_t probe_ms; /* when the next transaction is tried although the WAL is full */
 	bool wal_full;
 	bool company; /* the last group was more than one request */
+	struct commit_ticket **old; /* the end of what was in the queue as the last group was taken off */
 };
 
 enum err
@@ -92,6 +93,16 @@ gather(const struct commit *commit)
 		nanosleep(&moment, NULL);
 }
 
+/* Has the queue begin with what follows there. */
+static void
+cut_off(struct commit *commit, struct commit_ticket **end)
+{
+	commit->first = *end;
+	if (commit->first == NULL)
+		commit->last = &commit->first;
+	*end = NULL;
+}
+
 /* Takes a group off the queue. */
 static struct commit_ticket *
 take_group(struct commit *commit)
@@ -104,11 +115,24 @@ take_group(struct commit *commit)
 		weight += last->weight;
 	}
 	commit->company = last != group || last->next != NULL;
-	commit->first = last->next;
-	if (commit->first == NULL)
-		commit->last = &commit->first;
-	last->next = NULL;
+	cut_off(commit, &last->next);
+	commit->old = commit->last;
 	return group;
+}
+
+/* Takes all off the queue that was in it as the last group was taken off; NULL: nothing was. */
+static struct commit_ticket *
+take_old(struct commit *commit)
+{
+	struct commit_ticket *old = NULL;
+
+	pthread_mutex_lock(&commit->lock);
+	if (commit->old != &commit->first) {
+		old = commit->first;
+		cut_off(commit, commit->old);
+	}
+	pthread_mutex_unlock(&commit->lock);
+	return old;
 }
 
 static enum err
@@ -267,11 +291,12 @@ take_out(struct commit_ticket **group, struct commit_ticket *ticket)
 }
 
 /* Writes for the group, from the answers on to the checkpoint, for which none of it waits. Whose own request
- * fails, for a row that is damaged, say, fails alone: the others begin anew without it. */
+ * fails, for a row that is damaged, say, fails alone: the others begin anew without it. Where another process
+ * was waited for in vain, all have waited for it that were there: they don't begin to wait once more. */
 static void
 write_for(struct commit *commit, struct commit_ticket *group)
 {
-	struct commit_ticket *culprit;
+	struct commit_ticket *culprit, *old = NULL;
 	bool ok;
 
 	do {
@@ -281,7 +306,11 @@ write_for(struct commit *commit, struct commit_ticket *group)
 		take_out(&group, culprit);
 		answer(commit, culprit);
 	} while (group != NULL);
+	if (group != NULL && group->err == ERR_BUSY)
+		old = take_old(commit);
+	answer_all(old, ERR_BUSY);
 	answer(commit, group);
+	answer(commit, old);
 	if (ok)
 		tidy(commit);
 }

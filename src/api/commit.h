@@ -65,6 +65,8 @@ struct commit_ticket {
  * answer; or else with the transaction's failure, and nothing was stored. Any number of threads. The caller may
  * be made the writer, and return when nothing waits any more. Where COMMIT_WAITING_MAX wait, it blocks until one
  * of them is answered.
+ * Where another process holds the database, a request waits for busy_ms, or up to twice as long if it came
+ * while others already did; then it fails with ERR_BUSY.
  *
  * A reader that stays in an old state of the database keeps the WAL from being begun anew. Once more
  * than wal_max of it is in use, only one transaction a second is tried, until the reader is gone; the

@@ -27,6 +27,7 @@ struct wish {
 struct bed {
 	char dir[32], path[64];
 	struct commit *commit;
+	struct store *other; /* locks the database as soon as all wait; NULL: nobody does */
 	struct wish wishes[WISHES_MAX];
 	size_t count;
 };
@@ -84,7 +85,11 @@ bring(void *arg, struct store *store)
 static void
 on_brought(struct commit_ticket *ticket)
 {
+	struct bed *bed = ticket->arg;
+
 	assert_int_equal(ticket->err, ERR_OK);
+	if (bed->other != NULL)
+		assert_int_equal(store_begin(bed->other), ERR_OK);
 }
 
 /* Has all wishes answered. */
@@ -120,9 +125,9 @@ is_stored(const struct bed *bed, const struct wish *wish)
 }
 
 static int
-setup_with(void **state, int64_t wal_max)
+setup_with(void **state, size_t group_max, int64_t wal_max)
 {
-	const struct commit_options options = { .mode = STORE_WRITE, .group_max = 1000,
+	const struct commit_options options = { .mode = STORE_WRITE, .group_max = group_max,
 		.wal_max = wal_max };
 	struct bed *bed = calloc(1, sizeof(*bed));
 	struct buf why = BUF_INIT(1024);
@@ -140,13 +145,19 @@ setup_with(void **state, int64_t wal_max)
 static int
 setup(void **state)
 {
-	return setup_with(state, INT64_MAX);
+	return setup_with(state, 1000, INT64_MAX);
+}
+
+static int
+setup_pairs(void **state)
+{
+	return setup_with(state, 2, INT64_MAX);
 }
 
 static int
 setup_narrow(void **state)
 {
-	return setup_with(state, 1);
+	return setup_with(state, 1000, 1);
 }
 
 static int
@@ -223,6 +234,29 @@ test_busy(void **state)
 	assert_int_equal(run(bed, &bed->wishes[0]), ERR_OK);
 }
 
+/* All who were there as a group waited for the lock in vain have waited as long: they don't wait once more,
+ * group by group. */
+static void
+test_busy_queue(void **state)
+{
+	struct bed *bed = *state;
+	struct commit_stats stats;
+
+	make_wishes(bed, (const enum err[WISHES_MAX]){ ERR_OK }, WISHES_MAX);
+	bed->other = open_store(bed, STORE_WRITE);
+	run_group(bed);
+	for (size_t i = 0; i < WISHES_MAX; i++) {
+		assert_int_equal(bed->wishes[i].ticket.err, ERR_BUSY);
+		assert_int_equal(bed->wishes[i].answers, 1);
+	}
+	commit_stats(bed->commit, &stats);
+	assert_int_equal(stats.failures, 1);
+	store_close(&bed->other);
+	run_group(bed);
+	for (size_t i = 0; i < WISHES_MAX; i++)
+		assert_int_equal(bed->wishes[i].ticket.err, ERR_OK);
+}
+
 /* A WAL over its limit keeps nobody from writing, unless a reader keeps the WAL: then until that is gone. */
 static void
 test_wal(void **state)
@@ -259,6 +293,7 @@ main(void)
 		cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_all_fail, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_busy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_busy_queue, setup_pairs, teardown),
 		cmocka_unit_test_setup_teardown(test_wal, setup_narrow, teardown),
 	};
 
