@@ -13,27 +13,28 @@
 #include <time.h>
 
 #define GATHER_US 60  /* the kernel adds some 50 */
-#define PROBE_MS 1000 /* between transactions while the WAL is over its limit */
+#define PROBE_MS 1000 /* between two looks at a WAL that is full */
 
 struct commit {
 	pthread_mutex_t lock; /* of the queue, of who writes, of the figures, and of stopping */
 	pthread_t thread;
 	bool started;
 	bool stopping;
-	sem_t wake; /* the thread: it shall write, or stop */
+	pthread_cond_t wake;  /* the thread: it is needed, or shall stop */
 	sem_t room; /* for so many more in the queue */
 	struct commit_ticket *first, **last;
 	bool writing; /* somebody is the writer, until the queue is empty */
+	bool left_to_thread; /* ... that is to be the thread */
 	struct commit_stats stats;
 	int64_t began_ms;
 	/* What follows is the writer's. */
 	struct store *store;
 	struct bell *bell;
 	struct commit_options options;
-	int64_t probe_ms; /* when the next transaction is tried although the WAL is full */
+	int64_t probe_ms; /* not before is it looked if the WAL is full still */
 	bool wal_full;
 	bool company; /* the last group was more than one request */
-	struct commit_ticket **old; /* the end of what was in the queue as the last group was taken off */
+	struct commit_ticket **old; /* the queue's end as the last group was taken off */
 };
 
 enum err
@@ -41,6 +42,7 @@ commit_new(const char *database, const struct commit_options *options, struct co
     struct buf *why)
 {
 	struct commit *commit = calloc(1, sizeof(*commit));
+	pthread_condattr_t monotonic;
 	enum err err = ERR_NOMEM;
 
 	if (commit == NULL) {
@@ -48,7 +50,10 @@ commit_new(const char *database, const struct commit_options *options, struct co
 		return err;
 	}
 	pthread_mutex_init(&commit->lock, NULL);
-	sem_init(&commit->wake, 0, 0);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&commit->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
 	sem_init(&commit->room, 0, COMMIT_WAITING_MAX);
 	commit->options = *options;
 	commit->last = &commit->first;
@@ -76,7 +81,7 @@ commit_free(struct commit **address)
 	if (commit->store != NULL)
 		store_close(&commit->store);
 	sem_destroy(&commit->room);
-	sem_destroy(&commit->wake);
+	pthread_cond_destroy(&commit->wake);
 	pthread_mutex_destroy(&commit->lock);
 	free(commit);
 }
@@ -218,8 +223,6 @@ judge_wal(struct commit *commit, bool full)
 {
 	int64_t used = store_wal_used(commit->store);
 
-	if (full)
-		commit->probe_ms = clock_mono_ms() + PROBE_MS;
 	if (full && !commit->wal_full)
 		log_wal_full(used);
 	else if (!full && commit->wal_full)
@@ -248,6 +251,22 @@ tidy(struct commit *commit)
 	stats->wal_used = store_wal_used(commit->store);
 	stats->wal_full = commit->wal_full;
 	pthread_mutex_unlock(&commit->lock);
+}
+
+/* Is the WAL full, and is it time to look if it still is? */
+static bool
+is_look_due(const struct commit *commit)
+{
+	return commit->wal_full && clock_mono_ms() >= commit->probe_ms;
+}
+
+/* The reader that keeps it may be gone. */
+static void
+look_at_wal(struct commit *commit)
+{
+	commit->probe_ms = clock_mono_ms() + PROBE_MS;
+	if (renew(commit) == ERR_OK)
+		tidy(commit);
 }
 
 /* Tells a group its answers. A ticket is its owner's as soon as that is done. */
@@ -290,9 +309,10 @@ take_out(struct commit_ticket **group, struct commit_ticket *ticket)
 	ticket->next = NULL;
 }
 
-/* Writes for the group, from the answers on to the checkpoint, for which none of it waits. Whose own request
- * fails, for a row that is damaged, say, fails alone: the others begin anew without it. Where another process
- * was waited for in vain, all have waited for it that were there: they don't begin to wait once more. */
+/* Writes for the group, from the answers on to the checkpoint, for which none of it waits. Whose own
+ * request fails, for a row that is damaged, say, fails alone: the others begin anew without it. Where
+ * another process was waited for in vain, all have waited for it that were there: they don't begin to wait
+ * once more. */
 static void
 write_for(struct commit *commit, struct commit_ticket *group)
 {
@@ -343,7 +363,9 @@ serve_group(struct commit *commit)
 
 	gather(commit);
 	now_ms = clock_mono_ms();
-	refused = (commit->wal_full && now_ms < commit->probe_ms) || is_held_before_us(commit);
+	if (is_look_due(commit))
+		look_at_wal(commit);
+	refused = commit->wal_full || is_held_before_us(commit);
 	pthread_mutex_lock(&commit->lock);
 	group = take_group(commit);
 	commit->began_ms = now_ms;
@@ -388,6 +410,8 @@ goes_on(struct commit *commit)
 	left = commit->first != NULL;
 	commit->writing = left;
 	commit->began_ms = 0;
+	if (!left && commit->wal_full)
+		pthread_cond_signal(&commit->wake);
 	pthread_mutex_unlock(&commit->lock);
 	return left;
 }
@@ -409,34 +433,66 @@ commit_submit(struct commit *commit, struct commit_ticket *ticket)
 
 /* --- the thread, which writes where who brings the first request waits for the answer --- */
 
-/* False: it is time to stop. */
+/* Where somebody writes it is told at the end if the WAL is full then. */
+static void
+wait_once(struct commit *commit)
+{
+	struct timespec until;
+
+	if (commit->writing || !commit->wal_full) {
+		pthread_cond_wait(&commit->wake, &commit->lock);
+		return;
+	}
+	until = (struct timespec){ commit->probe_ms / 1000, commit->probe_ms % 1000 * 1000000 };
+	pthread_cond_timedwait(&commit->wake, &commit->lock, &until);
+}
+
+/* Waits until it is the writer, whose things it looks at only while nobody is. False: it is to stop. */
 static bool
 wait_for_work(struct commit *commit)
 {
-	bool stopping;
+	bool needed = false;
 
-	while (sem_wait(&commit->wake) != 0)
-		continue; /* interrupted by a signal */
 	pthread_mutex_lock(&commit->lock);
-	stopping = commit->stopping;
+	while (!commit->stopping && !needed) {
+		needed = commit->left_to_thread || (!commit->writing && is_look_due(commit));
+		if (!needed)
+			wait_once(commit);
+	}
+	commit->writing |= needed;
+	commit->left_to_thread = false;
 	pthread_mutex_unlock(&commit->lock);
-	return !stopping;
+	return needed;
 }
 
 static void *
-write_when_woken(void *arg)
+write_when_needed(void *arg)
 {
 	struct commit *commit = arg;
 
-	while (wait_for_work(commit))
-		serve_all(commit);
+	while (wait_for_work(commit)) {
+		if (is_look_due(commit))
+			look_at_wal(commit);
+		if (goes_on(commit))
+			serve_all(commit);
+	}
 	return NULL;
+}
+
+/* Has the thread be the writer, as the caller should be. */
+static void
+leave_to_thread(struct commit *commit)
+{
+	pthread_mutex_lock(&commit->lock);
+	commit->left_to_thread = true;
+	pthread_mutex_unlock(&commit->lock);
+	pthread_cond_signal(&commit->wake);
 }
 
 enum err
 commit_start(struct commit *commit)
 {
-	commit->started = pthread_create(&commit->thread, NULL, write_when_woken, commit) == 0;
+	commit->started = pthread_create(&commit->thread, NULL, write_when_needed, commit) == 0;
 	return commit->started ? ERR_OK : ERR_SYSTEM;
 }
 
@@ -448,7 +504,7 @@ commit_stop(struct commit *commit)
 	pthread_mutex_lock(&commit->lock);
 	commit->stopping = true;
 	pthread_mutex_unlock(&commit->lock);
-	sem_post(&commit->wake);
+	pthread_cond_signal(&commit->wake);
 	pthread_join(commit->thread, NULL);
 	commit->started = false;
 }
@@ -478,7 +534,7 @@ commit_run(struct commit *commit, commit_fn fn, void *arg, size_t weight)
 	/* As the writer it might write for others long after its own answer is there. */
 	if (enqueue(commit, &waiting.ticket)) {
 		if (commit->started)
-			sem_post(&commit->wake);
+			leave_to_thread(commit);
 		else
 			serve_all(commit);
 	}

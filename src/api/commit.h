@@ -41,7 +41,8 @@ enum err commit_new(const char *database, const struct commit_options *options,
 /* Stopped, or never started. */
 void commit_free(struct commit **commit);
 
-/* Starts a thread that writes for those who wait (commit_run). Until then they write themselves.
+/* Starts a thread that writes for those who wait (commit_run), and looks at a full WAL. Until then they
+ * write themselves.
  * ERR_SYSTEM: there can be no thread. */
 enum err commit_start(struct commit *commit) MUST_USE;
 
@@ -65,12 +66,13 @@ struct commit_ticket {
  * answer; or else with the transaction's failure, and nothing was stored. Any number of threads. The caller may
  * be made the writer, and return when nothing waits any more. Where COMMIT_WAITING_MAX wait, it blocks until one
  * of them is answered.
- * Where another process holds the database, a request waits for busy_ms, or up to twice as long if it came
- * while others already did; then it fails with ERR_BUSY.
+ * Where another process holds the database, a request waits for busy_ms, or up to twice as long if it
+ * came while others already did; then it fails with ERR_BUSY.
  *
  * A reader that stays in an old state of the database keeps the WAL from being begun anew. Once more
- * than wal_max of it is in use, only one transaction a second is tried, until the reader is gone; the
- * others fail with ERR_FULL, so that the disk does not fill up. In STORE_BRIEF each looks whether it is gone.
+ * than wal_max of it is in use, all fail with ERR_FULL, so that the disk does not fill up, until the
+ * reader is gone. Once a second it is looked, by commit_start's thread where nobody comes; in
+ * STORE_BRIEF each looks.
  */
 #define COMMIT_WAITING_MAX 256
 void commit_submit(struct commit *commit, struct commit_ticket *ticket);

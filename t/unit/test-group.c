@@ -177,7 +177,8 @@ teardown(void **state)
 	return 0;
 }
 
-/* What is no failure harms nobody; who fails does so alone, however many they are, and the others are stored. */
+/* What is no failure harms nobody; who fails does so alone, however many they are, and the others are
+ * stored. */
 static void
 test_failures(void **state)
 {
@@ -234,8 +235,8 @@ test_busy(void **state)
 	assert_int_equal(run(bed, &bed->wishes[0]), ERR_OK);
 }
 
-/* All who were there as a group waited for the lock in vain have waited as long: they don't wait once more,
- * group by group. */
+/* All who were there as a group waited for the lock in vain have waited as long: they don't wait once
+ * more, group by group. */
 static void
 test_busy_queue(void **state)
 {
@@ -257,7 +258,7 @@ test_busy_queue(void **state)
 		assert_int_equal(bed->wishes[i].ticket.err, ERR_OK);
 }
 
-/* A WAL over its limit keeps nobody from writing, unless a reader keeps the WAL: then until that is gone. */
+/* A WAL over its limit keeps nobody from writing, unless a reader keeps it: then until that is gone. */
 static void
 test_wal(void **state)
 {
