@@ -12,18 +12,17 @@
 #include <string.h>
 #include <time.h>
 
-#define GATHER_US 60  /* the kernel adds some 50 */
-#define PROBE_MS 1000 /* between two looks at a WAL that is full */
+#define GATHER_US 60 /* the kernel adds some 50 */
 
 struct commit {
 	pthread_mutex_t lock; /* of the queue, of who writes, of the figures, and of stopping */
 	pthread_t thread;
 	bool started;
 	bool stopping;
-	pthread_cond_t wake;  /* the thread: it is needed, or shall stop */
-	sem_t room; /* for so many more in the queue */
+	pthread_cond_t wake; /* the thread: it is needed, or shall stop */
+	sem_t room;          /* for so many more in the queue */
 	struct commit_ticket *first, **last;
-	bool writing; /* somebody is the writer, until the queue is empty */
+	bool writing;        /* somebody is the writer, until the queue is empty */
 	bool left_to_thread; /* ... that is to be the thread */
 	struct commit_stats stats;
 	int64_t began_ms;
@@ -31,8 +30,7 @@ struct commit {
 	struct store *store;
 	struct bell *bell;
 	struct commit_options options;
-	int64_t probe_ms; /* not before is it looked if the WAL is full still */
-	bool wal_full;
+	struct upkeep upkeep;
 	bool company; /* the last group was more than one request */
 	struct commit_ticket **old; /* the queue's end as the last group was taken off */
 };
@@ -56,6 +54,7 @@ commit_new(const char *database, const struct commit_options *options, struct co
 	pthread_condattr_destroy(&monotonic);
 	sem_init(&commit->room, 0, COMMIT_WAITING_MAX);
 	commit->options = *options;
+	commit->upkeep.wal_max = options->wal_max;
 	commit->last = &commit->first;
 	err = store_open(database, options->mode, options->busy_ms, &commit->store, why);
 	if (err == ERR_OK && (err = bell_open(database, &commit->bell)) != ERR_OK)
@@ -211,62 +210,24 @@ write_and_ring(struct commit *commit, struct commit_ticket *group, struct commit
 }
 
 static void
-log_wal_full(int64_t bytes)
+keep_up(struct commit *commit)
 {
-	log_error("api.wal-full", LOG_INT("bytes", bytes),
-	    LOG_STR("reason", "a reader keeps an old state of the database open"));
-}
-
-/* Notes whether the WAL is full, and says so when that changes. */
-static void
-judge_wal(struct commit *commit, bool full)
-{
-	int64_t used = store_wal_used(commit->store);
-
-	if (full && !commit->wal_full)
-		log_wal_full(used);
-	else if (!full && commit->wal_full)
-		log_info("api.wal-recovered", LOG_INT("bytes", used));
-	commit->wal_full = full;
-}
-
-/* After a commit. A failure is tried again at the next one. */
-static void
-tidy(struct commit *commit)
-{
-	bool over = store_wal_used(commit->store) > commit->options.wal_max;
-	enum checkpoint result;
-	enum err err = store_checkpoint(commit->store, over, &result);
-	struct commit_stats *stats = &commit->stats;
-
-	/* If all of it was copied, nobody needs it: the next commit begins it anew. */
-	judge_wal(commit, over && result != CHECKPOINT_WHOLE);
-	if (err != ERR_OK && err != ERR_BUSY)
-		log_error("api.checkpoint", LOG_STR("error", store_error(commit->store)));
+	upkeep_do(&commit->upkeep, commit->store);
 	pthread_mutex_lock(&commit->lock);
-	stats->checkpoints_whole += err == ERR_OK && result == CHECKPOINT_WHOLE;
-	stats->checkpoints_part += err == ERR_OK && result == CHECKPOINT_PART;
-	stats->checkpoints_busy += err == ERR_BUSY;
-	stats->checkpoints_failed += err != ERR_OK && err != ERR_BUSY;
-	stats->wal_used = store_wal_used(commit->store);
-	stats->wal_full = commit->wal_full;
+	commit->stats.upkeep = commit->upkeep.stats;
 	pthread_mutex_unlock(&commit->lock);
 }
 
-/* Is the WAL full, and is it time to look if it still is? */
-static bool
-is_look_due(const struct commit *commit)
-{
-	return commit->wal_full && clock_mono_ms() >= commit->probe_ms;
-}
-
-/* The reader that keeps it may be gone. */
+/* Looks, if it is time to, whether the reader is gone that keeps the WAL full. */
 static void
 look_at_wal(struct commit *commit)
 {
-	commit->probe_ms = clock_mono_ms() + PROBE_MS;
+	if (!upkeep_is_due(&commit->upkeep))
+		return;
 	if (renew(commit) == ERR_OK)
-		tidy(commit);
+		keep_up(commit);
+	else
+		upkeep_put_off(&commit->upkeep);
 }
 
 /* Tells a group its answers. A ticket is its owner's as soon as that is done. */
@@ -332,25 +293,17 @@ write_for(struct commit *commit, struct commit_ticket *group)
 	answer(commit, group);
 	answer(commit, old);
 	if (ok)
-		tidy(commit);
+		keep_up(commit);
 }
 
-/* A process of one request has no transaction behind it to judge by. That the WAL's file is long may be of
- * an earlier time: a checkpoint tells. */
+/* Is nothing to be written? */
 static bool
-is_held_before_us(const struct commit *commit)
+is_full(struct commit *commit)
 {
-	enum checkpoint result;
-	int64_t bytes;
-
-	if (commit->options.mode != STORE_BRIEF)
-		return false;
-	bytes = store_wal_bytes(commit->store);
-	if (bytes <= commit->options.wal_max ||
-	    store_checkpoint(commit->store, true, &result) != ERR_OK || result != CHECKPOINT_PART)
-		return false;
-	log_wal_full(bytes);
-	return true;
+	if (commit->options.mode == STORE_BRIEF)
+		return upkeep_finds_full(&commit->upkeep, commit->store);
+	look_at_wal(commit);
+	return commit->upkeep.stats.wal_full;
 }
 
 /* Serves those that wait, or as many as one transaction takes: at least one. */
@@ -358,17 +311,13 @@ static void
 serve_group(struct commit *commit)
 {
 	struct commit_ticket *group;
-	int64_t now_ms;
 	bool refused;
 
 	gather(commit);
-	now_ms = clock_mono_ms();
-	if (is_look_due(commit))
-		look_at_wal(commit);
-	refused = commit->wal_full || is_held_before_us(commit);
+	refused = is_full(commit);
 	pthread_mutex_lock(&commit->lock);
 	group = take_group(commit);
-	commit->began_ms = now_ms;
+	commit->began_ms = clock_mono_ms();
 	commit->stats.wal_refusals += refused;
 	pthread_mutex_unlock(&commit->lock);
 	if (refused) {
@@ -410,7 +359,7 @@ goes_on(struct commit *commit)
 	left = commit->first != NULL;
 	commit->writing = left;
 	commit->began_ms = 0;
-	if (!left && commit->wal_full)
+	if (!left && commit->upkeep.stats.wal_full)
 		pthread_cond_signal(&commit->wake);
 	pthread_mutex_unlock(&commit->lock);
 	return left;
@@ -437,14 +386,13 @@ commit_submit(struct commit *commit, struct commit_ticket *ticket)
 static void
 wait_once(struct commit *commit)
 {
-	struct timespec until;
+	int64_t look_ms = commit->upkeep.look_ms;
+	struct timespec until = { look_ms / 1000, look_ms % 1000 * 1000000 };
 
-	if (commit->writing || !commit->wal_full) {
+	if (commit->writing || !commit->upkeep.stats.wal_full)
 		pthread_cond_wait(&commit->wake, &commit->lock);
-		return;
-	}
-	until = (struct timespec){ commit->probe_ms / 1000, commit->probe_ms % 1000 * 1000000 };
-	pthread_cond_timedwait(&commit->wake, &commit->lock, &until);
+	else
+		pthread_cond_timedwait(&commit->wake, &commit->lock, &until);
 }
 
 /* Waits until it is the writer, whose things it looks at only while nobody is. False: it is to stop. */
@@ -455,7 +403,7 @@ wait_for_work(struct commit *commit)
 
 	pthread_mutex_lock(&commit->lock);
 	while (!commit->stopping && !needed) {
-		needed = commit->left_to_thread || (!commit->writing && is_look_due(commit));
+		needed = commit->left_to_thread || (!commit->writing && upkeep_is_due(&commit->upkeep));
 		if (!needed)
 			wait_once(commit);
 	}
@@ -471,8 +419,7 @@ write_when_needed(void *arg)
 	struct commit *commit = arg;
 
 	while (wait_for_work(commit)) {
-		if (is_look_due(commit))
-			look_at_wal(commit);
+		look_at_wal(commit);
 		if (goes_on(commit))
 			serve_all(commit);
 	}

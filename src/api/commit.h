@@ -7,6 +7,7 @@
 #ifndef API_COMMIT_H
 #define API_COMMIT_H
 
+#include "api/upkeep.h"
 #include "base/attr.h"
 #include "base/buf.h"
 #include "base/err.h"
@@ -42,8 +43,7 @@ enum err commit_new(const char *database, const struct commit_options *options,
 void commit_free(struct commit **commit);
 
 /* Starts a thread that writes for those who wait (commit_run), and looks at a full WAL. Until then they
- * write themselves.
- * ERR_SYSTEM: there can be no thread. */
+ * write themselves. ERR_SYSTEM: there can be no thread. */
 enum err commit_start(struct commit *commit) MUST_USE;
 
 /* Ends the thread. All must be answered; nothing may be submitted any more. Not started: nothing happens. */
@@ -84,10 +84,8 @@ struct commit_stats {
 	uint64_t requests;   /* that were handed in */
 	uint64_t failures;   /* transactions that failed */
 	int64_t running_ms;  /* how long the present one has been running; 0: none is */
-	int64_t wal_used;    /* bytes, after the last transaction */
-	bool wal_full;       /* it is more than wal_max, and a reader keeps it */
-	uint64_t wal_refusals; /* transactions that were not tried because of wal_max */
-	uint64_t checkpoints_whole, checkpoints_part, checkpoints_busy, checkpoints_failed;
+	uint64_t wal_refusals; /* transactions that were not tried because the WAL is full */
+	struct upkeep_stats upkeep;
 	struct histogram times; /* of transactions */
 };
 void commit_stats(struct commit *commit, struct commit_stats *out);

@@ -31,7 +31,7 @@ why_not_ready(struct worker *worker)
 	if (store_event_revision(worker->store, &revision) != ERR_OK)
 		return "the database can't be read";
 	commit_stats(worker->app->commit, &stats);
-	if (stats.wal_full)
+	if (stats.upkeep.wal_full)
 		return "the write-ahead log is over wal_max: a reader keeps it";
 	return stats.running_ms > STUCK_MS ? "a transaction hangs" : NULL;
 }
@@ -89,15 +89,15 @@ write_commits(struct buf *out, const struct commit_stats *stats, uint64_t wal_by
 	histogram_write(&stats->times, "milepost_api_commit_seconds",
 	    "Transactions, by how long they took.", out);
 	metrics_head(out, name, "counter", "Checkpoints of the write-ahead log, by result.");
-	metrics_labelled(out, name, "result", text_of("whole"), stats->checkpoints_whole);
-	metrics_labelled(out, name, "result", text_of("part"), stats->checkpoints_part);
-	metrics_labelled(out, name, "result", text_of("busy"), stats->checkpoints_busy);
-	metrics_labelled(out, name, "result", text_of("failed"), stats->checkpoints_failed);
+	metrics_labelled(out, name, "result", text_of("whole"), stats->upkeep.checkpoints_whole);
+	metrics_labelled(out, name, "result", text_of("part"), stats->upkeep.checkpoints_part);
+	metrics_labelled(out, name, "result", text_of("busy"), stats->upkeep.checkpoints_busy);
+	metrics_labelled(out, name, "result", text_of("failed"), stats->upkeep.checkpoints_failed);
 	metrics_single(out, "milepost_api_wal_refusals_total", "counter",
 	    "Transactions that were not tried because the write-ahead log is over wal_max.",
 	    stats->wal_refusals);
 	metrics_single(out, "milepost_api_wal_used_bytes", "gauge",
-	    "The part of the write-ahead log that is in use.", (uint64_t)stats->wal_used);
+	    "The part of the write-ahead log that is in use.", (uint64_t)stats->upkeep.wal_used);
 	metrics_single(out, "milepost_api_wal_bytes", "gauge",
 	    "Size of the write-ahead log's file.", wal_bytes);
 }

@@ -278,13 +278,13 @@ test_wal(void **state)
 	assert_int_equal(run(bed, &bed->wishes[4]), ERR_FULL);
 	assert_int_equal(bed->wishes[4].calls, 0);
 	commit_stats(bed->commit, &stats);
-	assert_true(stats.wal_full && stats.wal_refusals == 1);
+	assert_true(stats.upkeep.wal_full && stats.wal_refusals == 1);
 	store_close(&reader);
 	while ((err = run(bed, &bed->wishes[4])) == ERR_FULL)
 		continue;
 	assert_int_equal(err, ERR_OK);
 	commit_stats(bed->commit, &stats);
-	assert_false(stats.wal_full);
+	assert_false(stats.upkeep.wal_full);
 }
 
 int
