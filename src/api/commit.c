@@ -12,7 +12,8 @@
 #include <string.h>
 #include <time.h>
 
-#define GATHER_US 60 /* the kernel adds some 50 */
+#define GATHER_US 60      /* the kernel adds some 50 */
+#define COMPANY_GROUPS 16 /* how long company is expected after there was some */
 
 struct commit {
 	pthread_mutex_t lock; /* of the queue, of who writes, of the figures, and of stopping */
@@ -31,7 +32,7 @@ struct commit {
 	struct bell *bell;
 	struct commit_options options;
 	struct upkeep upkeep;
-	bool company; /* the last group was more than one request */
+	unsigned company; /* in so many groups more than one request is expected */
 	struct commit_ticket **old; /* the queue's end as the last group was taken off */
 };
 
@@ -85,15 +86,15 @@ commit_free(struct commit **address)
 	free(commit);
 }
 
-/* Requests rarely have company by chance: where the last group was more than one, others are on their way.
+/* Requests rarely have company by chance: where there was some in the last groups, others are on their way.
  * A moment's patience then lets them share the fsync, which costs less and brings more to an end; who
- * comes alone waits for nobody. */
+ * always comes alone waits for nobody. */
 static void
 gather(const struct commit *commit)
 {
 	const struct timespec moment = { .tv_nsec = GATHER_US * 1000 };
 
-	if (commit->company)
+	if (commit->company > 0)
 		nanosleep(&moment, NULL);
 }
 
@@ -118,7 +119,10 @@ take_group(struct commit *commit)
 		last = last->next;
 		weight += last->weight;
 	}
-	commit->company = last != group || last->next != NULL;
+	if (last != group || last->next != NULL)
+		commit->company = COMPANY_GROUPS;
+	else if (commit->company > 0)
+		commit->company--;
 	cut_off(commit, &last->next);
 	commit->old = commit->last;
 	return group;
