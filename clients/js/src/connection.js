@@ -3,6 +3,7 @@
 import { Bound } from "./bound.js";
 import { LostError } from "./errors.js";
 import { viaEvents } from "./events.js";
+import { checked } from "./progress.js";
 import { renewalOf } from "./token.js";
 import { viaWebSocket } from "./websocket.js";
 
@@ -45,16 +46,6 @@ export const RENEW = new Error("The token is to be renewed");
  * @property {() => void} onHeard
  * @property {(update: Progress) => void} onUpdate
  */
-
-/**
- * @param {any} update
- * @returns {Progress}
- * @throws {LostError} it is none: something else than Milepost answers
- */
-function checked(update) {
-  if (typeof update?.status === "string" && Number.isSafeInteger(update.revision)) return update;
-  throw new LostError("What came is no progress of Milepost's");
-}
 
 /**
  * Calls renew before the token expires, and again before the one that it gives does.

@@ -1,5 +1,6 @@
 // endpoint.js: the URLs of one session, and the plain requests to them.
 import { LostError, RefusedError } from "./errors.js";
+import { checked } from "./progress.js";
 
 const SCHEMES = ["http:", "https:", "ws:", "wss:"];
 const PASSING = [408, 429]; // of the 4xx: these may be different the next time
@@ -34,8 +35,11 @@ async function errorOf(response) {
   const isProblem = headers.get("Content-Type")?.startsWith("application/problem+json");
   const seconds = Number(headers.get("Retry-After"));
 
-  if (isProblem && status < 500 && !PASSING.includes(status))
-    return new RefusedError((await response.json()).detail, status);
+  if (isProblem && status < 500 && !PASSING.includes(status)) {
+    const { detail } = await response.json();
+
+    return new RefusedError((typeof detail === "string" && detail) || `HTTP status ${status}`, status);
+  }
   await response.body?.cancel();
   return new LostError(`HTTP status ${status}`, seconds > 0 ? Math.min(seconds, RETRY_AFTER_MAX_S) * 1000 : 0);
 }
@@ -53,7 +57,8 @@ export class Endpoint {
    */
   constructor(url, sessionId, fetch) {
     this.#base = baseOf(url);
-    this.#session = encodeURIComponent(sessionId);
+    // No session is called "..", and none may lead to another path.
+    this.#session = encodeURIComponent(sessionId).replaceAll(".", "%252E");
     this.#fetch = fetch;
   }
 
@@ -95,6 +100,7 @@ export class Endpoint {
     });
     const { ticket } = await response.json();
 
+    if (typeof ticket !== "string" || ticket === "") throw new LostError("What came is no ticket of Milepost's");
     return { ticket };
   }
 
@@ -111,12 +117,17 @@ export class Endpoint {
     const updates = [];
 
     // An answer holds so many, and not more: only an empty one is the end.
-    for (;;) {
-      const page = await this.#page(token, updates.at(-1)?.revision ?? since, signal);
+    for (let newest = since, before = -1; updates.length > before; ) {
+      const page = await this.#page(token, newest, signal);
 
-      if (page.length === 0) return updates;
-      updates.push(...page);
+      before = updates.length;
+      for (const update of page) {
+        if (checked(update).revision <= newest) throw new LostError("What came was not asked for");
+        newest = update.revision;
+        updates.push(update);
+      }
     }
+    return updates;
   }
 
   /**
@@ -145,7 +156,8 @@ export class Endpoint {
    */
   async #request(path, init) {
     const fetch = this.#fetch; // called as a function: a browser's takes no other object
-    const response = await fetch(this.#base + path, { cache: "no-store", ...init });
+    // A redirect would take the token to whom it was not meant for, or an answer from there.
+    const response = await fetch(this.#base + path, { cache: "no-store", redirect: "error", ...init });
 
     if (!response.ok) throw await errorOf(response);
     return response;

@@ -3,6 +3,7 @@
 import { LostError } from "./errors.js";
 
 const NOTHING_FOLLOWS = 204;
+const EVENT_MAX = 2 ** 18; // characters; Milepost's have a tenth of that
 
 /** @typedef {import("./connection.js").Link} Link */
 /** @typedef {{ event: string, id: string, data: string }} ServerEvent */
@@ -13,6 +14,7 @@ const NOTHING_FOLLOWS = 204;
  */
 export class EventParser {
   #rest = "";
+  #length = 0; // of the event that is not complete yet, without the rest
   #id = "";
   #event = "";
   /** @type {string[]} */
@@ -21,6 +23,7 @@ export class EventParser {
   /**
    * @param {string} text
    * @returns {ServerEvent[]} those that are complete now
+   * @throws {LostError} one has no end
    */
   push(text) {
     const events = [];
@@ -28,10 +31,12 @@ export class EventParser {
 
     this.#rest = /** @type {string} */ (lines.pop());
     for (const line of lines) {
+      this.#length = line === "" ? 0 : this.#length + line.length;
       if (line !== "") this.#field(line);
       else if (this.#data.length > 0) events.push(this.#take());
       else this.#event = "";
     }
+    if (this.#length + this.#rest.length > EVENT_MAX) throw new LostError("An event has no end");
     return events;
   }
 

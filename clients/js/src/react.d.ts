@@ -11,8 +11,10 @@ export interface SessionProgress {
 }
 
 /**
- * Watches a session as long as the component is there. Where sessionId or token is empty it waits. A new
- * sessionId begins anew; a new token, or url, goes on where the old one was left.
+ * Watches a session as long as the component is there. Where sessionId or token is empty it waits, and shows
+ * nothing. A new sessionId, and another user's token, begin anew; a new token of the same user, or a new url, goes
+ * on where the old one was left. A function stands for one user: to show what is another's, give the component
+ * another key.
  *
  * @param token - the user's JSON Web Token, or a function that gives one; see WatchOptions
  * @param options - those of watchSession. url is the page's own origin if left out. They count when a

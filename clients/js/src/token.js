@@ -17,19 +17,38 @@ export function cleanToken(text) {
 }
 
 /**
+ * What a JSON Web Token says; nothing where it is none.
+ * @param {string} token
+ * @returns {any}
+ */
+function claimsOf(token) {
+  try {
+    return JSON.parse(atob(token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/"))) ?? {};
+  } catch {
+    return {};
+  }
+}
+
+/**
  * When a JSON Web Token expires, in milliseconds since 1970; undefined if it does not say.
  * @param {string} token
  * @returns {number | undefined}
  */
 export function expiryOf(token) {
-  try {
-    const payload = token.split(".")[1].replaceAll("-", "+").replaceAll("_", "/");
-    const { exp } = JSON.parse(atob(payload));
+  const { exp } = claimsOf(token);
 
-    return Number.isFinite(exp) ? exp * 1000 : undefined;
-  } catch {
-    return undefined;
-  }
+  return Number.isFinite(exp) ? exp * 1000 : undefined;
+}
+
+/**
+ * Whose the token is; one that does not say is taken for somebody else's than any other.
+ * @param {string} token
+ * @returns {string}
+ */
+export function userOf(token) {
+  const { sub } = claimsOf(token);
+
+  return typeof sub === "string" ? sub : token;
 }
 
 /**

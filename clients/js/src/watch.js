@@ -105,7 +105,7 @@ class Watch {
     this.#backoff = new Backoff(options.firstPauseMs, options.lastPauseMs);
     this.#revision = options.since;
     if (options.onUpdate === undefined) this.#queue = [];
-    options.signal?.addEventListener("abort", () => this.close(), { once: true });
+    options.signal?.addEventListener("abort", () => this.close(), { once: true, signal: this.#stop.signal });
     this.#run();
   }
 

@@ -20,7 +20,7 @@ function isEnd({ code, reason }) {
 
 /** @param {{ code: number, reason: string }} event */
 function errorOf({ code, reason }) {
-  if (code === REFUSED) return new RefusedError(reason, code);
+  if (code === REFUSED) return new RefusedError(reason || `Closed with ${code}`, code);
   return new LostError(
     `The connection was closed with ${code}${reason && `, ${reason}`}`,
     code === FULL ? FULL_FLOOR_MS : 0,

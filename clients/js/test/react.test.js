@@ -78,14 +78,14 @@ test("a refusal is a text; waiting for a session and a token is none", async () 
 });
 
 test("another session begins anew, another token goes on; leaving closes", async () => {
-  const [first, second] = [await bed("session"), await bed("session")];
+  const [first, second, user] = [await bed("session"), await bed("session"), await bed("user", "therapist")];
   const Counting = counting();
   const options = { url: URL, WebSocket: Counting };
-  const screen = await render({ sessionId: first, token: await bed("token"), options });
+  const screen = await render({ sessionId: first, token: await bed("token", user), options });
 
   await bed("report", first, "uploading", 11);
   await screen.shows("11% live");
-  const token = await bed("token");
+  const token = await bed("token", user, { jti: "another" });
 
   await screen.change({ sessionId: first, token, options });
   assert.match(screen.text(), /^11% /, "it stays on the screen");
@@ -99,6 +99,27 @@ test("another session begins anew, another token goes on; leaving closes", async
   assert.equal(Counting.calls.length, 3);
   await screen.unmount();
   await eventually(nobody, "all are gone");
+});
+
+test("what one user saw is not shown to the next, nor to nobody", async () => {
+  const patient = await bed("user", "patient");
+  const [sessionId, other] = [await bed("session", patient), await bed("user", "patient")];
+  const [token, others] = [await bed("token", patient), await bed("token", other)];
+  const screen = await render({ sessionId, token });
+
+  await bed("report", sessionId, "uploading", 11);
+  await screen.shows("11% live");
+  await screen.change({ sessionId, token: others });
+  assert.equal(screen.text(), "Connecting");
+  await screen.shows("Error: Not authorized to access this session");
+  await screen.change({ sessionId, token });
+  await screen.shows("11% live");
+  await screen.change({ sessionId, token: null });
+  assert.equal(screen.text(), "Connecting");
+  await screen.change({ sessionId, token });
+  assert.equal(screen.text(), "Connecting");
+  await screen.shows("11% live");
+  await screen.unmount();
 });
 
 test("a token from a function that is another one at each rendering", async () => {

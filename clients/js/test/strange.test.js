@@ -1,6 +1,6 @@
 // strange.test.js: servers, proxies and browsers that do what Milepost does not.
 import assert from "node:assert/strict";
-import { once } from "node:events";
+import { getEventListeners, once } from "node:events";
 import { createServer } from "node:http";
 import { after, test } from "node:test";
 import { WebSocketServer } from "ws";
@@ -132,9 +132,10 @@ test("a proxy that holds the events back: the poll tells what there is", async (
 });
 
 test("what is no progress, in a socket or in events, is no end", async () => {
-  for (const text of ["null", "5", "<html>"]) {
+  for (const text of ["null", "5", "<html>", '{"status":"uploading","progress":"1","revision":1}',
+    '{"status":"uploading","progress":1,"revision":9007199254740993}', '{"status":null,"progress":1,"revision":1}']) {
     const { server, url } = await impostor((_, response) =>
-      response.writeHead(200, { "Content-Type": "text/event-stream" }).end(`event: progress\ndata: ${text}\n\n`));
+      response.writeHead(200, { "Content-Type": "text/event-stream" }).end(`id: x\nevent: progress\ndata: ${text}\n\n`));
 
     new WebSocketServer({ server, handleProtocols: () => "bearer" }).on("connection", (socket) => socket.send(text));
     for (const transport of ["websocket", "sse"]) {
@@ -145,4 +146,82 @@ test("what is no progress, in a socket or in events, is no end", async () => {
       assert.deepEqual([told.updates, told.ended, told.error], [[], false, undefined], `${transport}: ${text}`);
     }
   }
+});
+
+test("no redirect is followed: neither a token nor a question goes elsewhere", async () => {
+  const led = [];
+  const { url: elsewhere } = await impostor(({ url }, response) => response.end(JSON.stringify({ ticket: led.push(url) })));
+
+  for (const [auth, transport] of [["header", "sse"], ["query", "sse"], ["ticket", "websocket"], ["header", "websocket"]]) {
+    const asked = [];
+    const { url } = await impostor(({ url }, response) =>
+      response.writeHead(asked.push(url) % 2 ? 307 : 301, { Location: elsewhere + url }).end());
+    const told = record({ url, sessionId: "s", token: "t", auth, transport, silenceMs: 1 });
+
+    await eventually(() => asked.length >= 3 && told.causes.length >= 2, "tries");
+    told.watch.close();
+    assert.deepEqual(led, [], `${auth}, ${transport}`);
+  }
+});
+
+test("what is no ticket is none", async () => {
+  for (const answer of ["{}", '{"ticket":null}', '{"ticket":5}', '{"ticket":""}', "null", "[]", "<html>"]) {
+    const asked = [];
+    const { server, url } = await impostor((request, response) => asked.push(request.url) && response.end(answer));
+
+    server.on("upgrade", (request, socket) => asked.push(request.url) && socket.destroy());
+    for (const transport of ["sse", "websocket"]) {
+      const told = record({ url, sessionId: "s", token: "t", auth: "ticket", transport });
+
+      await eventually(() => told.causes.length >= 2, `tries after ${answer}`);
+      told.watch.close();
+    }
+    assert.deepEqual(asked.filter((path) => path.includes("?ticket=")), [], answer);
+  }
+});
+
+test("a poll that is answered with what was not asked for is over, and tells nothing", async () => {
+  for (const answer of [JSON.stringify([BEGUN]), '["x"]', '"x"', "{}", "[5]", "5", '[{"revision":2}]']) {
+    let polls = 0;
+    const { url } = await impostor((request, response) => {
+      if (request.url.includes("/history")) polls++;
+      response.writeHead(request.url.includes("/history") ? 200 : 502).end(answer);
+    });
+    const told = record({ url, sessionId: "s", token: "t", since: 1, silenceMs: 60_000, transport: "sse" });
+
+    await eventually(() => told.causes.length >= 3, `tries after ${answer}`);
+    told.watch.close();
+    assert.deepEqual([told.updates, polls], [[], 1], answer);
+  }
+});
+
+test("a refusal without a word is one all the same", async () => {
+  const problem = { "Content-Type": "application/problem+json" };
+  const { server, url } = await impostor((_, response) => response.writeHead(403, problem).end('{"detail":{}}'));
+
+  new WebSocketServer({ server, handleProtocols: () => "bearer" }).on("connection", (socket) => socket.close(1008));
+  for (const [transport, reason] of [["websocket", "Closed with 1008"], ["sse", "HTTP status 403"]])
+    assert.equal((await record({ url, sessionId: "s", token: "t", transport }).fails()).reason, reason);
+});
+
+test("a session's name leads to no other path", async () => {
+  const asked = [];
+  const { url } = await impostor((request, response) => asked.push(request.url) && response.writeHead(502).end());
+
+  for (const sessionId of ["..", ".", "../../x?y#z", "%2e%2e"])
+    for (const transport of ["sse", "websocket"]) {
+      const told = record({ url, sessionId, token: "t", transport, since: 1 });
+
+      await eventually(() => told.causes.length >= 1, "a try");
+      told.watch.close();
+    }
+  for (const path of asked) assert.match(path, /^\/api\/sessions\/(ws\/[^/]+\?since=1|[^/]+\/(events|progress\/history\?since=1))$/);
+});
+
+test("a signal that outlives its watches keeps nothing of them", async () => {
+  const { signal } = new AbortController();
+  const { url } = await impostor((_, response) => response.writeHead(204).end());
+
+  for (let i = 0; i < 3; i++) await record({ url, sessionId: "s", token: "t", transport: "sse", signal }).ends();
+  assert.deepEqual(getEventListeners(signal, "abort"), []);
 });

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { Backoff } from "../src/backoff.js";
 import { EventParser } from "../src/events.js";
 import { Route } from "../src/route.js";
-import { expiryOf, renewalOf } from "../src/token.js";
+import { expiryOf, renewalOf, userOf } from "../src/token.js";
 
 /** @param {object} payload */
 function jwt(payload) {
@@ -69,4 +69,22 @@ test("events are read however the stream is cut", () => {
 
       assert.deepEqual(pieces.flatMap((piece) => parser.push(piece)), EVENTS, `cut at ${i} and ${k}`);
     }
+});
+
+test("an event without an end is given up, however it comes", () => {
+  for (const piece of ["x".repeat(1000), "data: x\n", "data: x\n:\n"]) {
+    const parser = new EventParser();
+
+    assert.throws(() => {
+      for (let i = 0; i < 2 ** 19 / piece.length; i++) parser.push(piece);
+    }, /An event has no end/);
+  }
+  const parser = new EventParser();
+
+  for (let i = 0; i < 2 ** 16; i++) assert.equal(parser.push("data: x\n\n").length, 1);
+});
+
+test("whose a token is", () => {
+  assert.equal(userOf(jwt({ sub: "a" })), userOf(jwt({ sub: "a", exp: 1 })));
+  for (const odd of ["x", "a.b.c", jwt(null), jwt({ sub: 5 })]) assert.equal(userOf(odd), odd);
 });
