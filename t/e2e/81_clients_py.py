@@ -1,5 +1,6 @@
 """The Python client: what a wheel of it does, against a Bed: watching, and the platform's progress tracker."""
 import asyncio
+import base64
 import contextlib
 import enum
 import http.server
@@ -8,6 +9,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -193,7 +195,7 @@ async def test_refusals(bed, milepost, ticket):
             await asyncio.wait_for(anext(milepost.monitor_session(url(bed), session, bearer, ticket=ticket)), PATIENCE)
         code = 401 if ticket and bearer != token else 1008
         assert (refused.value.reason, refused.value.code, str(refused.value)) == (reason, code, reason)
-    for wrong in ("localhost", "ftp://localhost", "http://"):
+    for wrong in ("localhost", "ftp://localhost", "http://", "http://a:b@localhost", "http://localhost?token=x"):
         with pytest.raises(ValueError, match="url: "):
             await anext(milepost.monitor_session(wrong, mine, token))
 
@@ -344,7 +346,8 @@ async def test_refusals_of_others(milepost, ticket):
     page, json_of, problem = ({"Content-Type": of} for of in (
         "text/html", "application/json", "application/problem+json; charset=utf-8"))
     others = [*((status, page, b"<html>") for status in (200, 302, 400, 401, 403, 404, 407, 408, 425, 426, 429, 511)),
-              *((status, json_of, body) for status in (200, 404) for body in (b'{"detail": "Not Found"}', b"[]", b"null")),
+              *((status, json_of, body) for status in (200, 404) for body in (
+                  b'{"detail": "Not Found"}', b"[]", b"null", b'{"ticket": null}', b'{"ticket": ""}', b"[" * 100000)),
               *((status, problem, b'{"detail": "later"}') for status in (408, 429, 500, 503)),
               (404, {}, b""), (302, {"Location": "http://localhost:1/sign-in"}, b"")]
     with answering([*others, (403, problem, b'{"detail": "not from there"}')]) as (url, asked):
@@ -365,6 +368,43 @@ async def test_watch_redirected(milepost, caplog):
             async with Watch(milepost, url, NOBODYS, "t"):
                 await until(lambda: len(asked) >= 2 and len(caplog.messages) >= 2, "two tries")
     assert not led and "redirect" in caplog.messages[0]
+
+
+async def test_logs(bed, milepost, caplog):
+    """At DEBUG no log has a token, be it new or renewed, nor what a watcher sees."""
+    caplog.set_level(logging.DEBUG)
+    session, user, tokens = bed.session(), bed.user("therapist"), []
+
+    def token():
+        tokens.append(bed.token(user, lifetime=3, jti=str(len(tokens))))
+        return tokens[-1]
+
+    bed.report(session, "uploading", 1, message="for the patient alone")
+    async with Watch(milepost, url(bed), session, token) as watch:
+        await until(lambda: len(tokens) >= 3, "renewals")
+        await watch.shows(1)
+    assert not [word for word in (*tokens, "for the patient alone") if word in caplog.text]
+
+
+@pytest.mark.parametrize("exp", ["NaN", "1e999", "1" + "0" * 400, "[" * 2000, "true", '"x"'],
+                         ids=range(6))
+async def test_strange_expiries(milepost, caplog, exp):
+    """A token of which nobody can say when it ends is watched with all the same: that is the server's to judge."""
+    payload = base64.urlsafe_b64encode(f'{{"exp": {exp}}}'.encode()).decode().rstrip("=")
+    script = ([json.dumps({"status": "processed", "progress": 100, "revision": 1})], 1000, "Processing complete")
+    async with impostor(script) as (url, _), Watch(milepost, url, NOBODYS, lambda: f"x.{payload}.x") as watch:
+        await watch.ends()
+        assert watch.progress == [100]
+
+
+async def test_path(milepost):
+    """A session's name leads to no other path."""
+    with answering(itertools.repeat((404, {}, b""))) as (url, asked):
+        for session in ("..", ".", "../../x?y#z"):
+            async with Watch(milepost, url, session, "t", since=1):
+                tries = len(asked)
+                await until(lambda: len(asked) > tries, "a try")
+    assert all(re.fullmatch(r"/api/sessions/ws/[^/.]+\?since=1", path) for path in asked), asked
 
 
 async def test_cancelled_while_closing(bed, milepost, monkeypatch):
@@ -395,11 +435,13 @@ async def test_strange_closes(milepost):
 
     async with impostor(([text(status="uploading", progress=1, revision=1)], 1000, "Idle timeout"), ([], 1000, ""),
                         (["null"], 1011, ""), (["5"], 1001, ""), ([text(status="processed", progress=2)], 1000, ""),
+                        ([text(status="processed", progress="2", revision=2)], 1000, ""),
+                        ([text(status=None, progress=2, revision=2)], 1000, ""), (["[" * 100000], 1000, ""),
                         (["[]", "{}"], 1000, "Processing complete"),
                         ([text(status="processed", progress=100, revision=2)], 1000, "Processing complete")) as (url, asked):
         async with Watch(milepost, url, NOBODYS, "t", last_pause=0.02) as watch:
             await watch.ends()
-            assert (watch.progress, len(asked)) == ([1, 100], 7)
+            assert (watch.progress, len(asked)) == ([1, 100], 10)
 
 
 async def test_strange_tokens(bed, milepost, caplog):
@@ -681,6 +723,50 @@ def test_tracker_forgets(bed, milepost, caplog):
         asyncio.run(go())
 
 
+STORED = {"status": "uploading", "progress": 1, "message": "x", "error": None, "estimated_time_remaining": None,
+          "created_at": "2025-12-19T10:28:00Z", "updated_at": "2025-12-19T10:28:00Z"}
+
+
+async def test_tracker_strange_answers(milepost, caplog):
+    """Whatever answers in Milepost's place, the update is sent again, and no line of the log is another's."""
+    caplog.set_level(logging.WARNING, "milepost")
+    odd = [b"[" * 100000, b'{"status": 1e999}', b'{"status": "x"}', b"[]", b"5", b'"x"', b"{}", b""]
+    refusal = json.dumps({"status": 403, "detail": "no\n\x1b[2Jmilepost: all is well\u202e" + "x" * 9000}).encode()
+    good = [json.dumps({"status": 200, "progress": progress}).encode() for progress in (
+        {}, 5, {**STORED, "progress": "1"}, {**STORED, "created_at": 5}, STORED)]
+    with answering([*((200, {}, body) for body in odd), (200, {}, refusal), *((200, {}, body) for body in good)]) as (url, asked):
+        tracker = milepost.ProgressTracker(url=url, key="mpw_x", max_wait=PATIENCE)
+        tracker.delivery.backoff.draw = lambda floor: 0.0
+        for body in (refusal, *good):
+            update = await tracker.update_progress(NOBODYS, "uploading", 1, "asked")
+            tracker.delivery.drain(PATIENCE)
+        assert len(asked) == len(odd) + 1 + len(good) and update.message == "x"
+    assert [record for record in caplog.records if record.name != "milepost"] == []
+    assert all(text.isprintable() and len(text) < 500 for text in caplog.messages), caplog.messages
+
+
+async def test_tracker_endless_answer(milepost, monkeypatch):
+    """An answer that never ends is given up, and the update sent again."""
+    asked = []
+
+    async def drip(reader, writer):
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        with contextlib.suppress(OSError):
+            while True:
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(sys.modules["milepost.delivery"], "REQUEST_TIMEOUT", 0.2)
+    async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        tracker = milepost.ProgressTracker(url=f"http://127.0.0.1:{port}", key="mpw_x", max_wait=0, keep=0)
+        await tracker.update_progress(NOBODYS, "failed", 1, "x")
+        await until(lambda: tracker.delivery.is_away, "it is given up")
+    assert asked
+
+
 # --- as the platform's module ---
 
 PROGRAM = """
@@ -766,6 +852,38 @@ def test_redirects(bed, installed, tmp_path):
                              MILEPOST_MAX_WAIT="1")
     assert set(asked) == {"/milepost/v1/progress"} and len(asked) >= 2
     assert "HTTP status 307" in result.stderr, result.stderr
+
+
+def test_proxies(installed, tmp_path):
+    """A proxy of the environment's does not read what goes unencrypted, the key least of all."""
+    program = "import asyncio\nfrom app.services.progress_tracker import get_progress_tracker\n" \
+              f"asyncio.run(get_progress_tracker().update_progress('{NOBODYS}', 'uploading', 1, ''))\n" \
+              "from milepost import Refused, monitor_session\nimport os\n" \
+              f"asyncio.run(anext(monitor_session(os.environ['MILEPOST_URL'], '{NOBODYS}', 't', ticket=True)))"
+    line = json.dumps({"status": 403, "detail": "no"}).encode()
+    refusal = (403, {"Content-Type": "application/problem+json"}, b'{"detail": "no"}')
+    with answering(itertools.repeat((502, {}, b""))) as (proxy, told), answering([(200, {}, line), refusal]) as (url, asked):
+        env = {name: proxy for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ws_proxy")}
+        result = run_program(installed, tmp_path, program, MILEPOST_URL=url, MILEPOST_KEY="mpw_x", no_proxy="", NO_PROXY="", **env)
+    assert (told, asked) == ([], ["/milepost/v1/progress", "/milepost/v1/ticket"]), result.stderr
+
+
+def test_two_trackers_in_a_fork(installed, tmp_path):
+    """What a parent has on its way is the parent's, whoever made the tracker; at the end each waits for its own."""
+    program = f"""
+import asyncio, logging, os
+from milepost import ProgressTracker
+
+logging.basicConfig()
+trackers = [ProgressTracker(url="http://localhost:1", key="mpw_x", max_wait=0.1) for _ in range(2)]
+for tracker in trackers:
+    asyncio.run(tracker.update_progress("{NOBODYS}", "uploading", 1, ""))
+child = os.fork()
+if child:
+    os.waitpid(child, 0)
+"""
+    result = run_program(installed, tmp_path, program)
+    assert result.stderr.count("1 updates were not delivered") == 2, result.stderr
 
 
 def test_settings(installed, tmp_path):

@@ -155,7 +155,7 @@ class Delivery:
                             transfer.retry_after(reply.headers))
             answers = [json.loads(line) for line in reply.body.splitlines()]
             outcomes = [Outcome(int(answer["status"]), answer) for answer in answers]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+        except (OSError, ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             raise _Away(error) from error
         if len(outcomes) != len(jobs):
             raise _Away(f"{len(outcomes)} answers to {len(jobs)} updates")
@@ -169,7 +169,7 @@ class Delivery:
             self.sending = []
             if self.away_since is None:
                 self.away_since = time.monotonic()
-                log.warning("%s: %s; updates wait", self.url, away)
+                log.warning("%s: %s; updates wait", self.url, transfer.tame(away))
             self._thin_out()
         return pause
 

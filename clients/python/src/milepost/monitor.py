@@ -7,6 +7,7 @@ import contextlib
 import inspect
 import json
 import logging
+import math
 import ssl
 import time
 import urllib.parse
@@ -19,9 +20,13 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from milepost import transfer
 
 log = logging.getLogger("milepost")
+# The library's own: at DEBUG it would tell all headers and messages, tokens among them.
+quiet = logging.getLogger("milepost.connection")
+quiet.setLevel(logging.INFO)
 
 Token = Union[str, Callable[[], Union[str, Awaitable[str]]]]
 
+MEMBERS = {"status": str, "progress": int, "revision": int}  # by which an update is known
 FROM_THE_CURRENT = 2 ** 53 - 1  # never given out: the server begins with the current update, and numbers it
 ENDINGS = ("Processing complete", "Processing failed")  # others close with 1000 when they are tired
 ENDED, REFUSED, RESTARTING, FULL = 1000, 1008, 1012, 1013
@@ -107,9 +112,10 @@ def _expiry(token: str) -> float:
     """When a JSON Web Token expires; infinity if it does not say."""
     try:
         payload = token.split(".")[1]
-        return float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
-    except (IndexError, KeyError, TypeError, ValueError):
-        return float("inf")
+        expiry = float(json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["exp"])
+        return expiry if math.isfinite(expiry) else math.inf
+    except (IndexError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
+        return math.inf
 
 
 class _Connect(getattr(websockets, "connect")):  # type: ignore[misc]  # made when it is asked for
@@ -128,7 +134,9 @@ class _Connection:
 
     def __init__(self, base: str, session_id: str, credentials: _Credentials, tls: ssl.SSLContext | None) -> None:
         self.base = base.removeprefix("http").removeprefix("ws")
-        self.session, self.credentials, self.tls = urllib.parse.quote(session_id, safe=""), credentials, tls
+        # No session is called "..", and none may lead to another path.
+        self.session = urllib.parse.quote(session_id, safe="").replace(".", "%252E")
+        self.credentials, self.tls = credentials, tls
         self.socket: Any = None
         self.renewal: asyncio.Task[None] | None = None
 
@@ -142,7 +150,8 @@ class _Connection:
         tls = (self.tls or True) if url.startswith("wss:") else None
         try:
             self.socket = await _Connect(url, subprotocols=None if by_ticket else ["bearer", token], ssl=tls,
-                                         open_timeout=OPEN_TIMEOUT, close_timeout=CLOSE_TIMEOUT, ping_interval=None)
+                                         open_timeout=OPEN_TIMEOUT, close_timeout=CLOSE_TIMEOUT, ping_interval=None,
+                                         logger=quiet)
         except (WebSocketException, OSError) as error:
             raise _of_handshake(error) from error
         self.renewal = asyncio.create_task(self.keep_fresh())
@@ -153,9 +162,12 @@ class _Connection:
             reply = await asyncio.to_thread(transfer.post, url, token, timeout=OPEN_TIMEOUT, tls=self.tls)
             if reply.status != 200:
                 raise _of_status(*reply)
-            return str(json.loads(reply.body)["ticket"])
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            ticket = json.loads(reply.body)["ticket"]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise _Lost(error) from error
+        if not isinstance(ticket, str) or not ticket:
+            raise _Lost("what came is no ticket of Milepost's")
+        return ticket
 
     async def keep_fresh(self) -> None:
         while (seconds := self.credentials.renewal()) is not None:
@@ -171,7 +183,7 @@ class _Connection:
                 return _checked(json.loads(await self.socket.recv()))
         except TimeoutError:
             raise _Lost("it fell silent") from None
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _Lost(error) from error  # not from Milepost
         except ConnectionClosed as closed:
             return _of_close(closed)
@@ -189,7 +201,8 @@ class _Connection:
 
 def _checked(message: Any) -> Any:
     """ValueError: it is none of Milepost's, but somebody else's who answers in its place."""
-    if not isinstance(message, dict) or ("type" not in message and not isinstance(message.get("revision"), int)):
+    if not isinstance(message, dict) or ("type" not in message and any(
+            type(message.get(name)) is not kind for name, kind in MEMBERS.items())):
         raise ValueError("what came is no progress of Milepost's")
     return message
 
@@ -259,7 +272,8 @@ async def monitor_session(url: str, session_id: str, token: Token, *, since: int
             if lost.code == RESTARTING:
                 pauses.reset()
             pause = pauses.draw(lost.floor)
-            log.info("session %s: the connection was lost (%s); the next one in %.1f s", session_id, lost, pause)
+            log.info("session %s: the connection was lost (%s); the next one in %.1f s", session_id,
+                     transfer.tame(lost), pause)
         finally:
             await connection.close()
         await asyncio.sleep(pause)

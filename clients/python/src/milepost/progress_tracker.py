@@ -17,6 +17,7 @@ import ssl
 import threading
 import time
 import uuid
+import weakref
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timezone
 from typing import Any, Union
@@ -99,15 +100,18 @@ def _members(update: ProgressUpdate) -> dict[str, Any]:
     return members
 
 
-def _stored(asked: ProgressUpdate, message: dict[str, Any]) -> ProgressUpdate:
-    """The server's message, with the status of the kind that was asked for."""
-    status = message["status"]
-    if isinstance(asked.status, enum.Enum):
-        with contextlib.suppress(ValueError):
-            status = type(asked.status)(status)
-    created, updated = (datetime.fromisoformat(message[name].removesuffix("Z")) for name in ("created_at", "updated_at"))
-    return ProgressUpdate(asked.session_id, status, message["progress"], message["message"], created, updated,
-                          message["error"], message["estimated_time_remaining"])
+def _stored(asked: ProgressUpdate, message: Any) -> ProgressUpdate | None:
+    """The server's message, with the status of the kind that was asked for; None: it is none."""
+    try:
+        status = message["status"]
+        if isinstance(asked.status, enum.Enum):
+            with contextlib.suppress(ValueError):
+                status = type(asked.status)(status)
+        created, updated = (datetime.fromisoformat(message[name].removesuffix("Z")) for name in ("created_at", "updated_at"))
+        return ProgressUpdate(asked.session_id, status, message["progress"], message["message"], created, updated,
+                              message["error"], message["estimated_time_remaining"])
+    except (AttributeError, KeyError, TypeError, ValueError):
+        return None
 
 
 @dataclasses.dataclass
@@ -157,6 +161,7 @@ class ProgressTracker:
         # With when they came to be known; the least recent first.
         self.known: collections.OrderedDict[uuid.UUID, tuple[float, ProgressUpdate]] = collections.OrderedDict()
         self.subscribers: dict[uuid.UUID, dict[Callback, asyncio.AbstractEventLoop]] = {}
+        _trackers.add(self)
 
     # --- reporting ---
 
@@ -192,10 +197,10 @@ class ProgressTracker:
     def _settle(self, report: _Report, outcome: Outcome) -> None:
         """In the thread of the delivery."""
         asked = report.update
-        stored = outcome.answer.get("progress" if outcome.status == 200 else "current")
+        stored = _stored(asked, outcome.answer.get("progress" if outcome.status == 200 else "current"))
         report.is_refused = outcome.status not in (0, 200)
         if stored is not None:
-            report.update = _stored(asked, stored)
+            report.update = stored
         with self.lock:
             if self._known(asked.session_id) is not asked:
                 pass  # a newer one is known already
@@ -207,7 +212,7 @@ class ProgressTracker:
                 del self.known[asked.session_id]
         if outcome.status != 200 and outcome is not SUPERSEDED:
             log.warning("session %s: %s %d was not stored: %s", asked.session_id, _text_of(asked.status),
-                        asked.progress, outcome.answer.get("detail", outcome.status))
+                        asked.progress, transfer.tame(outcome.answer.get("detail", outcome.status)))
 
     def _known(self, session: uuid.UUID) -> ProgressUpdate | None:
         """The lock is held."""
@@ -295,8 +300,23 @@ class ProgressTracker:
         self.delivery.reset()
 
 
+_trackers: weakref.WeakSet[ProgressTracker] = weakref.WeakSet()
 _tracker: ProgressTracker | None = None
 _tracker_lock = threading.Lock()
+
+
+def _shut_all_down() -> None:
+    for tracker in list(_trackers):
+        tracker.shutdown()
+
+
+def _forked() -> None:
+    for tracker in list(_trackers):
+        tracker.forked()
+
+
+atexit.register(_shut_all_down)
+os.register_at_fork(after_in_child=_forked)
 
 
 def get_progress_tracker(ttl_seconds: float = 3600) -> ProgressTracker:
@@ -308,8 +328,6 @@ def get_progress_tracker(ttl_seconds: float = 3600) -> ProgressTracker:
         if _tracker is None:
             url = transfer.base_of(_setting("MILEPOST_URL"), ("https", "http"), "MILEPOST_URL")
             _tracker = ProgressTracker(ttl_seconds, url=url, key=_key(), max_wait=_max_wait())
-            atexit.register(_tracker.shutdown)
-            os.register_at_fork(after_in_child=_tracker.forked)
         return _tracker
 
 
