@@ -13,7 +13,8 @@
 static bool
 is_reordering(wchar_t c)
 {
-	return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
+	return (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069) || c == 0x200e ||
+	    c == 0x200f || c == 0x061c;
 }
 
 /* The next character's length in bytes; *c is WEOF where there is only a stray byte. */

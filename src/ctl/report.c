@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -66,6 +67,16 @@ read_option(const struct ctl *ctl, int c, struct report *out)
 	}
 }
 
+/* Without a scheme libcurl would guess one, which encrypts nothing; and messages tell the URL. */
+static void
+check_url(const struct ctl *ctl, const char *url)
+{
+	if (strpbrk(url, "@?#") != NULL)
+		ctl_usage(ctl, "the URL has more than a scheme, a host, a port and a path");
+	if (strncasecmp(url, "http://", 7) != 0 && strncasecmp(url, "https://", 8) != 0)
+		ctl_usage(ctl, "the URL \"%s\" does not begin with http:// or https://", url);
+}
+
 static struct report
 read_args(const struct ctl *ctl)
 {
@@ -93,6 +104,7 @@ read_args(const struct ctl *ctl)
 		report.progress = args_number(ctl, "the progress", args_at(ctl, 2), 0, 100);
 	if (report.url == NULL || report.url[0] == '\0')
 		report.url = DEFAULT_URL;
+	check_url(ctl, report.url);
 	return report;
 }
 
@@ -227,9 +239,12 @@ post(struct transfer *transfer, int64_t retry_for)
 	for (;; delay = delay * 2 < LAST_DELAY_MS ? delay * 2 : LAST_DELAY_MS) {
 		transfer_run(transfer);
 		pause = draw_delay(delay);
+		/* Which may be any number: only what is waited for is counted with. */
+		if (!may_pass(transfer) || transfer->retry_after_s > retry_for)
+			return;
 		if (transfer->retry_after_s > 0)
 			pause += transfer->retry_after_s * 1000;
-		if (!may_pass(transfer) || clock_mono_ms() + pause > until)
+		if (clock_mono_ms() + pause > until)
 			return;
 		if (delay == FIRST_DELAY_MS)
 			ctl_warn("%s: %s; trying again for up to %llds", transfer->url,

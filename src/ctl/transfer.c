@@ -3,6 +3,7 @@
 
 #include <curl/curl.h>
 #include <stdio.h>
+#include <strings.h>
 
 #define CONNECT_SECONDS 10L
 #define BEARER_MAX 16384
@@ -56,10 +57,11 @@ set_options(CURL *curl, struct transfer *transfer, struct curl_slist *headers, c
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, transfer->json);
 	if (transfer->ca_file != NULL)
 		curl_easy_setopt(curl, CURLOPT_CAINFO, transfer->ca_file);
-	if (transfer->socket != NULL) {
+	if (transfer->socket != NULL)
 		curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, transfer->socket);
+	/* A proxy would read what goes unencrypted; to all else it opens a way. */
+	if (transfer->socket != NULL || strncasecmp(transfer->url, "http:", 5) == 0)
 		curl_easy_setopt(curl, CURLOPT_NOPROXY, "*");
-	}
 	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT, transfer->timeout_s);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_data);

@@ -1,11 +1,13 @@
 """milepostctl: every command does what its manual says, and its errors name what is wrong."""
 import concurrent.futures
+import itertools
 import os
 import pty
 import re
 import subprocess
 import uuid
 
+from answers import answering
 from bed import BUILD, Bed, eventually
 
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\n")
@@ -94,6 +96,21 @@ def test_report(bed):
     key_file.chmod(0o640)
     bed.ctl("report", session, "failed", "--error", "no sound", *url, "--key-file", key_file)
     assert bed.sql("SELECT error FROM event ORDER BY revision DESC LIMIT 1") == [("no sound",)]
+
+
+def test_report_to_strangers(bed):
+    """No proxy reads the key, no scheme is guessed, no password is told; and no Retry-After is waited for for ever."""
+    session, env = bed.session(), {"MILEPOST_KEY": bed.worker_key}
+    with answering(itertools.repeat((503, {"Retry-After": "9223372036854775807"}, b""))) as (stranger, asked):
+        proxy = {name: stranger for name in ("http_proxy", "all_proxy", "ALL_PROXY")}
+        bed.ctl("report", session, "uploading", 1, "--url", f"http://localhost:{bed.port}", env={**env, **proxy})
+        assert not asked
+        fails(bed, 1, "report", session, "uploading", 1, "--url", stranger, env=env, words=["503"])
+        host = stranger.removeprefix("http://")
+        tries = len(asked)
+        fails(bed, 2, "report", session, "uploading", 1, "--url", host, env=env, words=["http:// or https://"])
+        result = bed.ctl("report", session, "uploading", 1, "--url", f"http://me:secret@{host}", check=False, env=env)
+        assert result.returncode == 2 and "secret" not in result.stderr and len(asked) == tries
 
 
 def test_report_waits(bed):

@@ -3,7 +3,6 @@ import asyncio
 import base64
 import contextlib
 import enum
-import http.server
 import importlib
 import itertools
 import json
@@ -14,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import uuid
 import zipfile
@@ -22,6 +20,7 @@ import zipfile
 import pytest
 import websockets
 
+from answers import answering
 from bed import Bed, PATIENCE, TOP, eventually
 from guides import Guide
 from proxy import Proxy
@@ -311,35 +310,6 @@ async def impostor(*scripts):
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
 
 
-@contextlib.contextmanager
-def answering(answers):
-    """A server of HTTP that gives these answers, (status, headers, body), one after another. Yields its URL, and the
-    paths that were asked for."""
-    asked, answers = [], iter(answers)
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self):
-            asked.append(self.path)
-            status, headers, body = next(answers)
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": len(body), "Connection": "close"}.items():
-                self.send_header(name, str(value))
-            self.end_headers()
-            self.wfile.write(body)
-
-        do_GET = do_POST
-
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}", asked
-        server.shutdown()
-
-
 @pytest.mark.parametrize("ticket", [False, True])
 async def test_refusals_of_others(milepost, ticket):
     """What a proxy or a captive portal says in Milepost's place is tried again; so is what Milepost means for now."""
@@ -392,9 +362,15 @@ async def test_strange_expiries(milepost, caplog, exp):
     """A token of which nobody can say when it ends is watched with all the same: that is the server's to judge."""
     payload = base64.urlsafe_b64encode(f'{{"exp": {exp}}}'.encode()).decode().rstrip("=")
     script = ([json.dumps({"status": "processed", "progress": 100, "revision": 1})], 1000, "Processing complete")
-    async with impostor(script) as (url, _), Watch(milepost, url, NOBODYS, lambda: f"x.{payload}.x") as watch:
+    taken = []
+
+    def token():
+        taken.append(f"x.{payload}.x")
+        return taken[-1]
+
+    async with impostor(script) as (url, _), Watch(milepost, url, NOBODYS, token) as watch:
         await watch.ends()
-        assert watch.progress == [100]
+        assert (watch.progress, len(taken)) == ([100], 1)
 
 
 async def test_path(milepost):

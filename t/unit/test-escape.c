@@ -59,6 +59,7 @@ test_reordering(void **state)
 {
 	(void)state;
 	all("\xe2\x80\xae" "x", "\\u202ex", 7);
+	all("\xe2\x80\x8f" "x\xd8\x9c", "\\u200fx\\u061c", 13);
 	all("\xe2\x81\xa6" "x\xe2\x81\xa9", "\\u2066x\\u2069", 13);
 }
 
