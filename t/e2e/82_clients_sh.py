@@ -1,4 +1,5 @@
 """The shell's clients: milepost-run around real commands, and the lines that the README says to type."""
+import itertools
 import os
 import pathlib
 import pty
@@ -12,6 +13,7 @@ import tempfile
 
 import pytest
 
+from answers import answering
 from bed import PATIENCE, TOP, eventually
 from guides import Guide
 from proxy import Proxy
@@ -232,6 +234,45 @@ def test_key_is_hidden(bed, run):
         proxy.mode = "pass"
         proxy.cut()
         command.communicate(timeout=PATIENCE)
+
+
+def test_key_is_hidden_by_every_shell(bed, run, tmp_path):
+    """In some printf is a command."""
+    (tmp_path / "printf").write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/told\nexec /usr/bin/printf "$@"\n')
+    (tmp_path / "printf").chmod(0o755)
+    run.env["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    run.shell = ["bash", "-c", 'enable -n printf; . "$0"']
+    assert run("true").returncode == 0 and run.newest["progress"] == 60
+    run.session = "00000000-0000-4000-8000-000000000000"
+    assert b"Session not found" in run("true", patience=0).stderr
+    assert bed.worker_key not in (tmp_path / "told").read_text()
+
+
+def test_strangers(bed, run):
+    """No proxy reads the key, no scheme is guessed, no password is told; and no answer commands the terminal."""
+    evil = rb'{"status":403,"detail":"no\0033[2J' + b'\x1b]0;title\x07\xc2\x9b2J\\\\033[2J"}'
+    with answering(itertools.repeat((403, {}, evil))) as (stranger, asked):
+        run.env.update({name: stranger for name in ("http_proxy", "all_proxy", "ALL_PROXY")})
+        assert run("true").stderr == b"" and run.newest["progress"] == 60 and not asked
+        run.env["MILEPOST_URL"] = stranger
+        told = run("true", patience=0).stderr
+        assert asked and re.fullmatch(rb"[ -~\n]+", told) and b"is not reported: no" in told, told
+        tries = len(asked)
+        for url in (stranger.removeprefix("http://"), stranger.replace("//", "//me:secret@"), f"-K/{stranger}"):
+            result = run("true", url=url)
+            assert result.returncode == 125 and b"secret" not in result.stderr and len(asked) == tries
+
+
+def test_killed(run, tmp_path):
+    """Of one that is killed nothing stays but its command, and that ends as ever."""
+    run.env["TMPDIR"] = str(tmp_path)
+    command = run.start("cat", start_new_session=True)
+    eventually(lambda: run.progress, "the first report")
+    command.kill()
+    command.wait(PATIENCE)
+    command.stdin.close()
+    eventually(lambda: subprocess.run(["pgrep", "-s", str(command.pid)], capture_output=True).returncode == 1, "all are gone")
+    assert not list(tmp_path.iterdir())
 
 
 def test_key_file(bed, run, tmp_path):
