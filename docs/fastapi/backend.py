@@ -31,6 +31,7 @@ SECRET = pathlib.Path(os.environ["JWT_SECRET_FILE"]).read_text().rstrip("\n")
 # Each statement is a transaction, and its trigger's part of it. Other processes may write, too: the timeout. All statements
 # are the event loop's: a write within another thread's read of the same connection would be refused instead of waiting.
 DATABASE = os.environ["BACKEND_DATABASE"]
+os.umask(0o077)  # it has passwords' hashes
 db = sqlite3.connect(DATABASE, isolation_level=None, timeout=10)
 db.executescript((pathlib.Path(__file__).parent / "schema.sql").read_text())
 

@@ -26,7 +26,9 @@ class Sync:
 
     def __init__(self, db, lock_path, url, key):
         self.db, self.lock = db, open(lock_path, "w")
-        self.client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=5)
+        # A proxy of the environment's would read what goes unencrypted.
+        self.client = httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=5,
+                                        mounts={"http://": None})
         self.changed = asyncio.Event()
 
     async def run(self):
@@ -35,7 +37,12 @@ class Sync:
         pause = PAUSE
         while True:
             self.changed.clear()
-            if await self.send_all():
+            try:
+                done = await self.send_all()
+            except Exception:  # whatever it is, who loses a right later must be told of all the same
+                log.exception("Milepost could not be told what changed; it is tried again")
+                done = False
+            if done:
                 pause = PAUSE
                 await self.wait_for_change()
             else:

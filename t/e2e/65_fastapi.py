@@ -4,16 +4,20 @@ import asyncio
 import concurrent.futures
 import contextlib
 import http.client
+import importlib
+import itertools
 import json
 import os
 import re
 import secrets
 import signal
+import sqlite3
 import subprocess
 
 import pytest
 import websockets
 
+from answers import answering
 from bed import PATIENCE, TOP, Reply, eventually, receive, until_closed
 from guides import Guide
 from roots import Root, as_root_only, deb, plain_only
@@ -165,6 +169,28 @@ def test_guide_is_the_backend():
     lines = {line.strip() for line in (TOP / "docs/fastapi/backend.py").read_text().splitlines()}
     for block in GUIDE.blocks("python"):
         assert set(block.strip().splitlines()) <= lines, block
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_sync_outlives(tmp_path, monkeypatch):
+    """A database that fails for a moment stops it no more than a Milepost that is away; and no proxy has the key."""
+    monkeypatch.syspath_prepend(TOP / "docs/fastapi")
+    sync_module = importlib.import_module("milepost_sync")
+    db = sqlite3.connect(tmp_path / "db", isolation_level=None)
+    db.executescript((TOP / "docs/fastapi/schema.sql").read_text())
+    db.execute("INSERT INTO sessions VALUES ('a', NULL)")
+    db.execute("ALTER TABLE sessions RENAME TO away")
+    with answering(itertools.repeat((502, {}, b""))) as (proxy, told), answering(itertools.repeat((204, {}, b""))) as (url, asked):
+        for name in ("http_proxy", "all_proxy"):
+            monkeypatch.setenv(name, proxy)
+        sync = sync_module.Sync(db, tmp_path / "lock", url, "mpa_x")
+        running = asyncio.create_task(sync.run())
+        await asyncio.sleep(0)
+        db.execute("ALTER TABLE away RENAME TO sessions")
+        await sync.settle(PATIENCE)
+        running.cancel()
+        await sync.client.aclose()
+    assert (asked, told) == (["/milepost/v1/sessions/a"], [])
 
 
 async def test_one_login_for_both(platform):

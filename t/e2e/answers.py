@@ -22,7 +22,7 @@ def answering(answers):
             self.end_headers()
             self.wfile.write(body)
 
-        do_GET = do_POST
+        do_GET = do_PUT = do_POST
 
         def log_message(self, *_):
             pass
