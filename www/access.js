@@ -8,6 +8,7 @@ import {learn} from "./clock.js";
 const KEPT_AS = "milepost.token";
 const TOKEN = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const REQUEST_MS = 15000;
+const RETRY_MAX_S = 300; // what is asked for beyond that is no server's that is to come back
 
 /** Why a request did not give what was asked for. */
 export class Refused extends Error {
@@ -30,8 +31,8 @@ export async function refusedBy(response) {
   const retry = Number(response.headers.get("Retry-After"));
 
   // What is not told by Milepost says nothing about the session: the server in front may be at fault.
-  return new Refused(problem.detail ?? "", isProblem ? response.status : 502,
-    Number.isInteger(retry) ? retry * 1000 : 0);
+  return new Refused(typeof problem?.detail === "string" ? problem.detail : "", isProblem ? response.status : 502,
+    Number.isInteger(retry) ? Math.min(retry, RETRY_MAX_S) * 1000 : 0);
 }
 
 export class Access {
@@ -59,44 +60,52 @@ export class Access {
     return ["bearer", this.#token];
   }
 
-  /** The answer to a request that shows the token; Refused where that is none below 400. */
-  async request(path, {signal, headers, limitMs = REQUEST_MS, ...options} = {}) {
+  /**
+   * The answer to a request that shows the token: {status, headers, value}, of which the last is its JSON, or
+   * undefined. Of a stream it is the response, which goes on until the signal. Refused where that is none below 400.
+   */
+  async request(path, {signal, headers, limitMs = REQUEST_MS, isStream = false, ...options} = {}) {
     const cancelled = new AbortController();
     const timer = setTimeout(() => cancelled.abort(), limitMs);
     const giveUp = () => cancelled.abort();
-    let response;
 
     signal?.addEventListener("abort", giveUp);
     if (signal?.aborted) giveUp();
     try {
-      response = await fetch(path, {
+      const response = await fetch(path, {
         cache: "no-store", redirect: "error", referrerPolicy: "no-referrer", signal: cancelled.signal, ...options,
         headers: {...(this.given && {Authorization: `Bearer ${this.#token}`}), ...headers},
       });
-    } catch {
-      throw new Refused("", 0);
+
+      learn(response.headers.get("Date"));
+      if (response.status >= 400) throw await refusedBy(response);
+      if (isStream) return response;
+      const text = await response.text();
+
+      return {status: response.status, headers: response.headers, value: text === "" ? undefined : JSON.parse(text)};
+    } catch (error) {
+      throw error instanceof Refused ? error : new Refused("", 0);
     } finally {
       clearTimeout(timer);
+      if (!isStream) signal?.removeEventListener("abort", giveUp); // which outlives many requests
     }
-    learn(response.headers.get("Date"));
-    if (response.status >= 400) throw await refusedBy(response);
-    return response;
   }
 
   /** A ticket: it opens one connection, within half a minute. */
   async ticket(signal) {
-    const response = await this.request("/milepost/v1/ticket", {method: "POST", signal});
+    const {value} = await this.request("/milepost/v1/ticket", {method: "POST", signal});
 
-    return (await response.json()).ticket;
+    if (typeof value?.ticket !== "string") throw new Refused("", 0);
+    return value.ticket;
   }
 
   /** Gets and keeps a token for an e-mail address and its password. */
   async signIn(email, password) {
     this.forget();
-    const response = await this.request("/api/v1/login", {
+    const {value} = await this.request("/api/v1/login", {
       method: "POST", headers: {"Content-Type": "application/json"}, body: JSON.stringify({email, password}),
     });
 
-    this.keep((await response.json()).access_token);
+    this.keep(value?.access_token);
   }
 }

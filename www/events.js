@@ -3,10 +3,13 @@
 // By fetch, not by EventSource: that can't show the token in a header, only in the URL, nor tell a refusal's
 // reason.
 
+import {isUpdate} from "./update.js";
+
 // A comment comes every 15 s.
 const SILENCE_MS = 50000;
+const EVENT_MAX = 2 ** 18; // characters; Milepost's have a tenth of that
 
-/** Splits what comes in into events {id, event, data}, wherever it is cut; null is a comment. */
+/** Splits what comes in into events {id, event, data}, wherever it is cut; throws where one has no end. */
 export class Parser {
   #rest = "";
   #event = {};
@@ -23,6 +26,7 @@ export class Parser {
         this.#field(line);
       }
     }
+    if (this.#rest.length + (this.#event.data?.length ?? 0) > EVENT_MAX) throw new RangeError("an event without an end");
   }
 
   #field(line) {
@@ -43,7 +47,7 @@ export async function follow({session, since, access, signal, onOpen, onUpdate})
   signal.addEventListener("abort", giveUp);
   try {
     const response = await access.request(`/api/sessions/${encodeURIComponent(session)}/events`, {
-      headers: {Accept: "text/event-stream", "Last-Event-ID": since}, signal: silent.signal,
+      headers: {Accept: "text/event-stream", "Last-Event-ID": since}, signal: silent.signal, isStream: true,
     });
 
     if (response.status === 204) return {end: "done", opened, reason: ""};
@@ -60,8 +64,13 @@ export async function follow({session, since, access, signal, onOpen, onUpdate})
       const {done, value} = await reader.read();
 
       if (done) return {end: "lost", opened, reason: ""};
-      for (const {id, event, data} of parser.feed(value))
-        if (event === "progress") onUpdate({...JSON.parse(data), revision: Number(id)});
+      for (const {id, event, data} of parser.feed(value)) {
+        if (event !== "progress") continue;
+        const update = {...JSON.parse(data), revision: Number(id)};
+
+        if (!isUpdate(update)) return {end: "lost", opened, reason: ""};
+        onUpdate(update);
+      }
     }
   } catch (refused) {
     return {end: refused.final ? "refused" : "lost", opened, reason: refused.reason ?? "", status: refused.status,

@@ -3,6 +3,7 @@
 import {Backoff, pause} from "./backoff.js";
 import * as events from "./events.js";
 import * as socket from "./socket.js";
+import {isUpdate} from "./update.js";
 
 const POLL_MS = 3000;
 // After the end, for a session that is processed again.
@@ -129,9 +130,10 @@ export class Feed {
     try {
       const path = `/api/sessions/${encodeURIComponent(this.session)}/progress/history`;
       const since = this.#last?.revision ?? 0;
-      const response = await this.access.request(`${path}?since=${since}`, {signal: this.#stop.signal});
+      const {value} = await this.access.request(`${path}?since=${since}`, {signal: this.#stop.signal});
 
-      for (const update of await response.json()) this.#take(update);
+      if (!value.every(isUpdate)) return false;
+      for (const update of value) this.#take(update);
       return true;
     } catch (refused) {
       if (refused.final && refused.reason !== NOTHING_YET) throw refused;
@@ -151,10 +153,10 @@ export class Feed {
       ms = Math.min(ms * 1.5, AGAIN_LAST_MS);
       if (document.hidden) continue;
       try {
-        const response = await this.access.request(path, {headers: {"If-None-Match": etag}, signal: this.#stop.signal});
+        const answer = await this.access.request(path, {headers: {"If-None-Match": etag}, signal: this.#stop.signal});
 
-        if (response.status === 200 && !this.#isKnown(await response.json())) return;
-        etag = response.headers.get("ETag") ?? etag;
+        if (answer.status === 200 && !this.#isKnown(answer.value)) return;
+        etag = answer.headers.get("ETag") ?? etag;
       } catch (refused) {
         // What was seen may stay when only the token has come to its end; else the next connection tells why.
         if (refused.status === 401) this.stop();

@@ -92,9 +92,9 @@ export class ListView {
 
     while (!signal.aborted) {
       try {
-        const response = await this.access.request(`/milepost/v1/sessions?active=1&limit=${this.#limit}`, {signal});
+        const {value} = await this.access.request(`/milepost/v1/sessions?active=1&limit=${this.#limit}`, {signal});
 
-        await this.#show(await response.json());
+        await this.#show(value);
         this.#backoff.reset();
         this.host.onConnection("live", "Live");
         setOptional(this.#find(".notice p"), "");
@@ -139,7 +139,7 @@ export class ListView {
     const response = await this.access.request(`/api/sessions/${row.session}/progress`, options).catch(() => undefined);
 
     if (response === undefined) return; // deleted, or not now: then it is simply gone
-    row.show(await response.json());
+    row.show(response.value);
     if (!isLast(row.update)) return;
     this.#ended.set(row.session, row);
     if (this.#ended.size > ENDED_MAX) this.#ended.delete(this.#ended.keys().next().value);

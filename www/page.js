@@ -2,7 +2,7 @@
 //
 // A link may bring a token as well, #session=ID&token=JWT: that is taken out of the address bar first of all.
 import {Access} from "./access.js";
-import {setText} from "./dom.js";
+import {isId, setText} from "./dom.js";
 import {ListView} from "./list.js";
 import {RefusalView} from "./refusal.js";
 import {SessionView} from "./session.js";
@@ -29,7 +29,7 @@ const host = {
 
   /** The server's last word on what the view shows. */
   onRefusal(reason) {
-    show(new RefusalView(reason, wanted(), {onRetry: route, onSignIn: () => askWho("")}));
+    show(new RefusalView(reason, isId(wanted()) ? wanted() : "", {onRetry: route, onSignIn: () => askWho("")}));
   },
 };
 
@@ -82,6 +82,7 @@ function route() {
     askWho("The link is damaged: what stands in it as a token can’t be one. Please open it again, as a whole.");
   else if (!access.given) askWho("");
   else if (wanted() === "") show(new ListView(access, host));
+  else if (!isId(wanted())) host.onRefusal("Session not found"); // nor is asked for: it may lead to another path
   else show(new SessionView(wanted(), access, host));
 }
 

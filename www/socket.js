@@ -1,5 +1,6 @@
 // socket.js: follows a session over a WebSocket.
 import {learn} from "./clock.js";
+import {isUpdate} from "./update.js";
 
 const OPENING_MS = 10000;
 // The server pings every 30 s; a connection that has been silent for three pings is no connection.
@@ -16,6 +17,15 @@ async function credential(access, signal) {
   } catch (refused) {
     if (refused.final || refused.status === 0) throw refused;
     return {query: {}, subprotocols: access.subprotocols};
+  }
+}
+
+/** The JSON in the text; undefined: there is none. */
+function parse(text) {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
   }
 }
 
@@ -66,10 +76,11 @@ export async function follow({session, since, access, signal, onOpen, onUpdate})
       onOpen();
     };
     socket.onmessage = ({data}) => {
-      const message = JSON.parse(data);
+      const message = parse(data);
 
       expect(SILENCE_MS);
-      if (message.type === undefined) onUpdate(message);
+      if (isUpdate(message)) onUpdate(message);
+      else if (message?.type === undefined) giveUp(); // not Milepost's
       else if (message.type === "ping") learn(message.timestamp);
     };
     socket.onclose = ({code, reason}) => {

@@ -18,7 +18,7 @@ def call(page, module, body, *arguments):
     """What the body returns, with the module as m and the arguments as a."""
     return page.driver.execute_async_script(f"""
         const done = arguments[arguments.length - 1], a = arguments;
-        import('/milepost/watch/{module}').then((m) => done((() => {{ {body} }})()), (error) => done(String(error)));
+        import('/milepost/watch/{module}').then((m) => (() => {{ {body} }})()).then(done, (error) => done(String(error)));
         """, *arguments)
 
 
@@ -48,6 +48,85 @@ def test_events_at_every_cut(page):
             }
         return odd.slice(0, 3);""", stream, events)
     assert odd == []
+
+
+def test_events_without_an_end(page):
+    """They are given up, however they come."""
+    assert call(page, "events.js", """
+        return ["x".repeat(1000), "data: xxxxxxxx\\n", "data: xxxxxxxx\\n:\\n"].map((piece) => {
+          const parser = new m.Parser();
+          try {
+            for (let i = 0; i < 2 ** 21 / piece.length; i++) [...parser.feed(piece)];
+          } catch (error) {
+            return error.message;
+          }
+        });""") == ["an event without an end"] * 3
+
+
+def test_what_is_no_update(page):
+    """What something else answers in Milepost's place is neither shown nor the script's end."""
+    right = {"status": "uploading", "progress": 1, "message": "x", "revision": 1, "error": None,
+             "created_at": "2025-12-19T10:28:00Z", "updated_at": "2025-12-19T10:28:00Z", "estimated_time_remaining": None}
+    odd = [None, 5, "x", [], {}, *({**right, **wrong} for wrong in (
+        {"status": 5}, {"message": None}, {"progress": "1"}, {"progress": 1.5}, {"created_at": "never"}, {"updated_at": None},
+        {"revision": "1"}, {"revision": 2 ** 60}))]
+    assert call(page, "update.js", "return [a[0], ...a[1]].map(m.isUpdate)", right, odd) == [True] + [False] * len(odd)
+
+
+def test_socket_of_a_stranger(page):
+    """A WebSocket by which comes what is not Milepost's is a connection lost."""
+    assert call(page, "socket.js", """
+        const shown = [];
+        const options = {session: "s", since: 0, access: {ticket: async () => "x"}, signal: new AbortController().signal,
+          onOpen() {}, onUpdate: (update) => shown.push(update)};
+        return Promise.all(a[0].map((data) => {
+          globalThis.WebSocket = class {
+            constructor() { setTimeout(() => this.onopen() ?? this.onmessage({data})); }
+            close() {}
+          };
+          const late = new Promise((resolve) => setTimeout(resolve, 2000, {end: "it goes on"}));
+          return Promise.race([m.follow(options), late]);
+        })).then((ends) => [ends.map(({end}) => end), shown]);
+        """, ["null", "5", "<html>", "{}", '{"status": "uploading", "progress": 1, "revision": 1}']) == [["lost"] * 5, []]
+
+
+STALLS = """
+    const access = new m.Access(), {signal} = new AbortController();
+    let listeners = 0;
+    signal.addEventListener = () => listeners++;
+    signal.removeEventListener = () => listeners--;
+    globalThis.fetch = async (_, {signal}) => {
+      const never = new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+      return {status: 200, headers: new Headers(), text: () => never, json: () => never};
+    };
+    const read = access.request("/", {signal, limitMs: 50}).then((r) => r.json?.());
+    return Promise.race([read, new Promise((resolve) => setTimeout(resolve, 2000, "it stalls"))])
+      .catch((error) => [error.constructor.name, listeners]);
+    """
+
+
+def test_answers_that_stall(page):
+    """They are given up, and a signal that outlives them keeps nothing of them."""
+    assert call(page, "access.js", STALLS) == ["Refused", 0]
+
+
+def test_strange_refusals(page):
+    """A server may ask for a pause, but not for one that a timer takes for none; and has words, or none."""
+    assert call(page, "access.js", """
+        return Promise.all(a[0].map(async ([retry, body]) => {
+          const headers = {"Retry-After": retry, "Content-Type": "application/problem+json"};
+          const {retryMs, reason} = await m.refusedBy(new Response(body, {status: 503, headers}));
+          return [retryMs, reason];
+        }));""", [["7", '{"detail": "x"}'], ["99999999999", '{"detail": {}}'], ["soon", "null"], ["1e999", "<html>"]]) == [
+            [7000, "x"], [300000, ""], [0, ""], [0, ""]]
+
+
+def test_what_is_no_ticket(page):
+    assert call(page, "access.js", """
+        return Promise.all(a[0].map((body) => {
+          globalThis.fetch = async () => new Response(body);
+          return new m.Access().ticket().catch((error) => error.constructor.name);
+        }));""", ["{}", "null", '{"ticket": 5}', "", '{"ticket": "x"}']) == ["Refused"] * 4 + ["x"]
 
 
 @pytest.mark.parametrize("seconds,words", [

@@ -44,6 +44,15 @@ def test_moves(bed, page):
     eventually(lambda: bed.metric("watchers") == 0, "the connection is closed")
 
 
+def test_no_session(bed, page):
+    """What is no session's id is neither shown, for a link could say anything by it, nor asked for."""
+    for name in ("..", "Please call 555", "%2e%2e%2fx"):
+        page.watch(name, bed.therapist())
+        page.shows("h1", "There is no such session")
+        assert page.text(".session") == ""
+    assert not [url for url in page.requests()[0] if "/api/" in url or "/milepost/v1/" in url]
+
+
 def test_failed_and_again(bed, page):
     """What went wrong is told at once; when the job is tried again, that shows by itself."""
     session = bed.session()
