@@ -26,7 +26,8 @@ export class Parser {
         this.#field(line);
       }
     }
-    if (this.#rest.length + (this.#event.data?.length ?? 0) > EVENT_MAX) throw new RangeError("an event without an end");
+    if (this.#rest.length + (this.#event.data?.length ?? 0) > EVENT_MAX)
+      throw new RangeError("an event without an end");
   }
 
   #field(line) {

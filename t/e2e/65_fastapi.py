@@ -180,7 +180,8 @@ async def test_sync_outlives(tmp_path, monkeypatch):
     db.executescript((TOP / "docs/fastapi/schema.sql").read_text())
     db.execute("INSERT INTO sessions VALUES ('a', NULL)")
     db.execute("ALTER TABLE sessions RENAME TO away")
-    with answering(itertools.repeat((502, {}, b""))) as (proxy, told), answering(itertools.repeat((204, {}, b""))) as (url, asked):
+    proxies, servers = (answering(itertools.repeat((status, {}, b""))) for status in (502, 204))
+    with proxies as (proxy, told), servers as (url, asked):
         for name in ("http_proxy", "all_proxy"):
             monkeypatch.setenv(name, proxy)
         sync = sync_module.Sync(db, tmp_path / "lock", url, "mpa_x")

@@ -68,8 +68,8 @@ def test_what_is_no_update(page):
     right = {"status": "uploading", "progress": 1, "message": "x", "revision": 1, "error": None,
              "created_at": "2025-12-19T10:28:00Z", "updated_at": "2025-12-19T10:28:00Z", "estimated_time_remaining": None}
     odd = [None, 5, "x", [], {}, *({**right, **wrong} for wrong in (
-        {"status": 5}, {"message": None}, {"progress": "1"}, {"progress": 1.5}, {"created_at": "never"}, {"updated_at": None},
-        {"revision": "1"}, {"revision": 2 ** 60}))]
+        {"status": 5}, {"message": None}, {"progress": "1"}, {"progress": 1.5}, {"created_at": "never"},
+        {"updated_at": None}, {"revision": "1"}, {"revision": 2 ** 60}))]
     assert call(page, "update.js", "return [a[0], ...a[1]].map(m.isUpdate)", right, odd) == [True] + [False] * len(odd)
 
 

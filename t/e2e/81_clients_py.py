@@ -675,6 +675,8 @@ def test_tracker_in_loops(bed, tracked):
 
     asyncio.run(listen())
     assert tracked.messages(session) == ["0", "1", "2"]
+    asyncio.run(tracked.update(session, "uploading", 3, "nobody listens any more"))
+    assert len(told) == 3 and not tracked.tracker.subscribers, "and nothing is kept of who did"
 
 
 async def test_tracker_many(bed, tracked):
@@ -710,7 +712,7 @@ async def test_tracker_strange_answers(milepost, caplog):
     refusal = json.dumps({"status": 403, "detail": "no\n\x1b[2Jmilepost: all is well\u202e" + "x" * 9000}).encode()
     good = [json.dumps({"status": 200, "progress": progress}).encode() for progress in (
         {}, 5, {**STORED, "progress": "1"}, {**STORED, "created_at": 5}, STORED)]
-    with answering([*((200, {}, body) for body in odd), (200, {}, refusal), *((200, {}, body) for body in good)]) as (url, asked):
+    with answering((200, {}, body) for body in (*odd, refusal, *good)) as (url, asked):
         tracker = milepost.ProgressTracker(url=url, key="mpw_x", max_wait=PATIENCE)
         tracker.delivery.backoff.draw = lambda floor: 0.0
         for body in (refusal, *good):
@@ -840,8 +842,26 @@ def test_proxies(installed, tmp_path):
     refusal = (403, {"Content-Type": "application/problem+json"}, b'{"detail": "no"}')
     with answering(itertools.repeat((502, {}, b""))) as (proxy, told), answering([(200, {}, line), refusal]) as (url, asked):
         env = {name: proxy for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ws_proxy")}
-        result = run_program(installed, tmp_path, program, MILEPOST_URL=url, MILEPOST_KEY="mpw_x", no_proxy="", NO_PROXY="", **env)
+        env.update(MILEPOST_URL=url, MILEPOST_KEY="mpw_x", no_proxy="", NO_PROXY="")
+        result = run_program(installed, tmp_path, program, **env)
     assert (told, asked) == ([], ["/milepost/v1/progress", "/milepost/v1/ticket"]), result.stderr
+
+
+async def test_watcher_proxies(milepost, monkeypatch):
+    """Nor does one that newer versions of the library ask by themselves; by TLS it only opens a way."""
+    asked = []
+
+    class Newer:
+        def __init__(self, url, *, proxy=True, **options):
+            asked.append((url.split(":")[0], proxy))
+            raise OSError("that will do")
+
+    monkeypatch.setattr(sys.modules["milepost.monitor"], "_Connect", Newer)
+    for url in ("http://localhost:1", "https://localhost:1"):
+        async with Watch(milepost, url, NOBODYS, "t"):
+            tries = len(asked)
+            await until(lambda: len(asked) > tries, "a try")
+    assert set(asked) == {("ws", None), ("wss", True)}
 
 
 def test_two_trackers_in_a_fork(installed, tmp_path):

@@ -271,7 +271,8 @@ def test_killed(run, tmp_path):
     command.kill()
     command.wait(PATIENCE)
     command.stdin.close()
-    eventually(lambda: subprocess.run(["pgrep", "-s", str(command.pid)], capture_output=True).returncode == 1, "all are gone")
+    pgrep = ["pgrep", "-s", str(command.pid)]
+    eventually(lambda: subprocess.run(pgrep, capture_output=True).returncode == 1, "all are gone")
     assert not list(tmp_path.iterdir())
 
 

@@ -215,7 +215,8 @@ test("a session's name leads to no other path", async () => {
       await eventually(() => told.causes.length >= 1, "a try");
       told.watch.close();
     }
-  for (const path of asked) assert.match(path, /^\/api\/sessions\/(ws\/[^/]+\?since=1|[^/]+\/(events|progress\/history\?since=1))$/);
+  for (const path of asked)
+    assert.match(path, /^\/api\/sessions\/(ws\/[^/]+\?since=1|[^/]+\/(events|progress\/history\?since=1))$/);
 });
 
 test("a signal that outlives its watches keeps nothing of them", async () => {

@@ -148,10 +148,12 @@ class _Connection:
         url = f"ws{self.base}/api/sessions/ws/{self.session}?{urllib.parse.urlencode(query)}"
         # The library takes None for no encryption, whatever the URL says.
         tls = (self.tls or True) if url.startswith("wss:") else None
+        # From version 15 on it asks the environment's proxies, which would read what goes unencrypted.
+        options = {"proxy": None} if tls is None and "proxy" in inspect.signature(_Connect).parameters else {}
         try:
             self.socket = await _Connect(url, subprotocols=None if by_ticket else ["bearer", token], ssl=tls,
                                          open_timeout=OPEN_TIMEOUT, close_timeout=CLOSE_TIMEOUT, ping_interval=None,
-                                         logger=quiet)
+                                         logger=quiet, **options)
         except (WebSocketException, OSError) as error:
             raise _of_handshake(error) from error
         self.renewal = asyncio.create_task(self.keep_fresh())

@@ -272,7 +272,9 @@ class ProgressTracker:
         with self.lock:
             callbacks = list(self.subscribers.get(_id_of(session_id), {}).items())
         for callback, loop in callbacks:
-            if loop is not here and not loop.is_closed():
+            if loop.is_closed():
+                await self.unsubscribe(session_id, callback)  # nobody is there any more
+            elif loop is not here:
                 asyncio.run_coroutine_threadsafe(self._call(callback, update), loop)
         await asyncio.gather(*(self._call(callback, update) for callback, loop in callbacks if loop is here))
 
