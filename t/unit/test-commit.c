@@ -1,7 +1,7 @@
 /* test-commit.c: who writes for whom. What becomes of failures is in test-group.c. */
 #include "api/commit.h"
 
-#include "store/schema.h"
+#include "database.h"
 
 #include <pthread.h>
 #include <semaphore.h>
@@ -10,9 +10,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -20,7 +18,7 @@
 #define EACH 500u /* requests of a thread: more than may wait in all */
 
 struct bed {
-	char dir[32], path[64];
+	struct database database;
 	struct commit *commit;
 	atomic_uint runs;    /* of count_run */
 	atomic_uint answers; /* of all tickets */
@@ -34,32 +32,22 @@ setup(void **state)
 	const struct commit_options options = { .mode = STORE_WRITE, .group_max = 64, .wal_max = 1 << 30 };
 	struct bed *bed = calloc(1, sizeof(*bed));
 	struct buf why = BUF_INIT(1024);
-	int from, to;
 
-	snprintf(bed->dir, sizeof(bed->dir), "/tmp/commit.XXXXXX");
-	if (mkdtemp(bed->dir) == NULL)
-		return -1;
-	snprintf(bed->path, sizeof(bed->path), "%s/m.db", bed->dir);
 	sem_init(&bed->done, 0, 0);
 	*state = bed;
-	return schema_init(bed->path, &from, &to, &why) == ERR_OK &&
-	    commit_new(bed->path, &options, &bed->commit, &why) == ERR_OK ? 0 : -1;
+	if (database_make(&bed->database) != 0)
+		return -1;
+	return commit_new(bed->database.path, &options, &bed->commit, &why) == ERR_OK ? 0 : -1;
 }
 
 static int
 teardown(void **state)
 {
-	static const char *const names[] = { "", "-wal", "-shm", "-bell" };
 	struct bed *bed = *state;
-	char path[80];
 
 	commit_stop(bed->commit);
 	commit_free(&bed->commit);
-	for (size_t i = 0; i < countof(names); i++) {
-		snprintf(path, sizeof(path), "%s%s", bed->path, names[i]);
-		unlink(path);
-	}
-	rmdir(bed->dir);
+	database_remove(&bed->database);
 	sem_destroy(&bed->done);
 	free(bed);
 	return 0;

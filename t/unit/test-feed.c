@@ -2,8 +2,8 @@
  * and passes on is tested end to end. */
 #include "ws/feed.h"
 
+#include "database.h"
 #include "store/event.h"
-#include "store/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,7 +58,7 @@ test_is_current(void **state)
 /* --- a database that is far ahead, and a loop that has always something else to do --- */
 
 struct bed {
-	char dir[32], path[64];
+	struct database database;
 	struct store *store;
 	struct bell *bell;
 	struct ev_loop *loop;
@@ -71,37 +71,26 @@ setup(void **state)
 {
 	struct bed *bed = calloc(1, sizeof(*bed));
 	struct buf why = BUF_INIT(1024);
-	int from, to;
 
-	snprintf(bed->dir, sizeof(bed->dir), "/tmp/feed.XXXXXX");
-	if (mkdtemp(bed->dir) == NULL)
-		return -1;
-	snprintf(bed->path, sizeof(bed->path), "%s/m.db", bed->dir);
 	bed->loop = ev_loop_new(EVFLAG_AUTO);
 	*state = bed;
-	if (schema_init(bed->path, &from, &to, &why) != ERR_OK ||
-	    store_open(bed->path, STORE_WRITE, 0, &bed->store, &why) != ERR_OK)
+	if (database_make(&bed->database) != 0 ||
+	    store_open(bed->database.path, STORE_WRITE, 0, &bed->store, &why) != ERR_OK)
 		return -1;
-	return bell_open(bed->path, &bed->bell) == ERR_OK && pipe(bed->pipe) == 0 ? 0 : -1;
+	return bell_open(bed->database.path, &bed->bell) == ERR_OK && pipe(bed->pipe) == 0 ? 0 : -1;
 }
 
 static int
 teardown(void **state)
 {
-	static const char *const names[] = { "", "-wal", "-shm", "-bell" };
 	struct bed *bed = *state;
-	char path[80];
 
 	bell_close(&bed->bell);
 	store_close(&bed->store);
 	ev_loop_destroy(bed->loop);
 	close(bed->pipe[0]);
 	close(bed->pipe[1]);
-	for (size_t i = 0; i < countof(names); i++) {
-		snprintf(path, sizeof(path), "%s%s", bed->path, names[i]);
-		unlink(path);
-	}
-	rmdir(bed->dir);
+	database_remove(&bed->database);
 	free(bed);
 	return 0;
 }

@@ -1,7 +1,7 @@
 /* test-group.c: what those are answered whom one transaction is for, and what is stored of them. */
 #include "api/commit.h"
+#include "database.h"
 #include "store/account.h"
-#include "store/schema.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ struct wish {
 };
 
 struct bed {
-	char dir[32], path[64];
+	struct database database;
 	struct commit *commit;
 	struct store *other; /* locks the database as soon as all wait; NULL: nobody does */
 	struct wish wishes[WISHES_MAX];
@@ -107,7 +107,7 @@ open_store(const struct bed *bed, enum store_mode mode)
 	struct buf why = BUF_INIT(1024);
 	struct store *store = NULL;
 
-	if (store_open(bed->path, mode, 0, &store, &why) != ERR_OK)
+	if (store_open(bed->database.path, mode, 0, &store, &why) != ERR_OK)
 		fail_msg("%s", buf_cstr(&why));
 	buf_fini(&why);
 	return store;
@@ -131,15 +131,11 @@ setup_with(void **state, size_t group_max, int64_t wal_max)
 		.wal_max = wal_max };
 	struct bed *bed = calloc(1, sizeof(*bed));
 	struct buf why = BUF_INIT(1024);
-	int from, to;
 
-	snprintf(bed->dir, sizeof(bed->dir), "/tmp/group.XXXXXX");
-	if (mkdtemp(bed->dir) == NULL)
-		return -1;
-	snprintf(bed->path, sizeof(bed->path), "%s/m.db", bed->dir);
 	*state = bed;
-	return schema_init(bed->path, &from, &to, &why) == ERR_OK &&
-	    commit_new(bed->path, &options, &bed->commit, &why) == ERR_OK ? 0 : -1;
+	if (database_make(&bed->database) != 0)
+		return -1;
+	return commit_new(bed->database.path, &options, &bed->commit, &why) == ERR_OK ? 0 : -1;
 }
 
 static int
@@ -163,16 +159,10 @@ setup_narrow(void **state)
 static int
 teardown(void **state)
 {
-	static const char *const names[] = { "", "-wal", "-shm", "-bell" };
 	struct bed *bed = *state;
-	char path[80];
 
 	commit_free(&bed->commit);
-	for (size_t i = 0; i < countof(names); i++) {
-		snprintf(path, sizeof(path), "%s%s", bed->path, names[i]);
-		unlink(path);
-	}
-	rmdir(bed->dir);
+	database_remove(&bed->database);
 	free(bed);
 	return 0;
 }
